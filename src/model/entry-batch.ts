@@ -1,0 +1,80 @@
+/**
+ * A run of scanned entries on its way between workers; never stored. One buffer of metas and one of fingerprints
+ * cross a thread border far cheaper than objects do (an object each: 1.5 to 3.4 µs, measured).
+ */
+import { ByteWriter } from '../util/bytes.ts'
+import { type EntryMeta, FINGERPRINT_BYTES, writeMeta } from './entry.ts'
+
+/** Has content that must be read where it is not known to be unchanged. */
+export const FLAG_CONTENT = 1
+/** Read even where metadata and fingerprint are unchanged. */
+export const FLAG_FORCE_READ = 2
+
+export interface EntryBatch {
+  count: number
+  /** For each entry u32 meta bytes, then the meta. */
+  metas: Uint8Array<ArrayBuffer>
+  /** FINGERPRINT_BYTES each; all zero = never equal. */
+  fingerprints: Uint8Array<ArrayBuffer>
+  flags: Uint8Array<ArrayBuffer>
+  /** Root folder that local files of this batch lie below, as latin1, and how many leading bytes of a path are its prefix. */
+  root: string
+  prefixBytes: number
+  /** Entries and bytes with content in this batch, for progress. */
+  contentBytes: number
+}
+
+export class BatchWriter {
+  private readonly metas = new ByteWriter(64 * 1024)
+  private fingerprints = Buffer.from(new ArrayBuffer(1024 * FINGERPRINT_BYTES))
+  private flags = new Uint8Array(new ArrayBuffer(1024))
+  private contentBytes = 0
+  count = 0
+
+  /** `low` and `high` make the fingerprint (ctime in ns and inode, for a file system); both 0 = never equal. */
+  add(meta: EntryMeta, flags: number, low: bigint, high: bigint): void {
+    const index = this.count++
+    if (index >= this.flags.length) this.grow()
+    this.flags[index] = flags
+    this.fingerprints.writeBigInt64LE(low, index * FINGERPRINT_BYTES)
+    this.fingerprints.writeBigUInt64LE(high, index * FINGERPRINT_BYTES + 8)
+    const at = this.metas.reserve(4)
+    writeMeta(this.metas, meta)
+    this.metas.bytes.writeUInt32LE(this.metas.length - at - 4, at)
+    if (flags) this.contentBytes += meta.sizeBytes ?? 0
+  }
+
+  private grow(): void {
+    const flags = new Uint8Array(new ArrayBuffer(this.flags.length * 2))
+    flags.set(this.flags)
+    this.flags = flags
+    const fingerprints = Buffer.from(new ArrayBuffer(this.fingerprints.length * 2))
+    fingerprints.set(this.fingerprints)
+    this.fingerprints = fingerprints
+  }
+
+  get metaBytes(): number {
+    return this.metas.length
+  }
+
+  /** The batch, and an empty writer. Every buffer owns its memory, so it can be transferred. */
+  take(root: string, prefixBytes: number): EntryBatch {
+    const batch: EntryBatch = {
+      count: this.count,
+      metas: this.metas.copy(),
+      fingerprints: new Uint8Array(this.fingerprints.subarray(0, this.count * FINGERPRINT_BYTES)),
+      flags: this.flags.slice(0, this.count),
+      root,
+      prefixBytes,
+      contentBytes: this.contentBytes,
+    }
+    this.metas.reset()
+    this.count = 0
+    this.contentBytes = 0
+    return batch
+  }
+}
+
+export function batchTransfer(batch: EntryBatch): ArrayBuffer[] {
+  return [batch.metas.buffer, batch.fingerprints.buffer, batch.flags.buffer]
+}

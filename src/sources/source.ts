@@ -1,0 +1,103 @@
+import type { Json } from '../errors.ts'
+import type { Finding, Warning } from '../events.ts'
+import type { Sink } from './sink.ts'
+
+/**
+ * What is backed up. A source is configuration; a session is one reading of it at one point in time. Two sessions may be
+ * open at once. The engine opens ALL sources before it reads any: that makes a snapshot of several sources one moment.
+ */
+export interface Source {
+  readonly apiVersion: 1
+  /** First segment of every entry path: 1 to 64 of letters, digits, '.', '_', '-'; not starting with '.'. */
+  readonly name: string
+  readonly kind: string
+  open(context: SourceContext): Promise<SourceSession>
+  /** The sink that puts things back where they came from; absent: no 'in-place'. */
+  sink?(): Sink
+  doctor?(context: { signal: AbortSignal }): Promise<Finding[]>
+}
+
+export interface SourceContext {
+  readonly signal: AbortSignal
+  /** What the parent snapshot recorded for this source, if any. */
+  readonly parent?: { readonly facts: Readonly<Record<string, Json>> }
+  /** Set by backup({ changedPaths }). */
+  readonly changedPaths?: readonly string[]
+  /** Absolute folders that must not be read (a repository that lies inside the source). */
+  readonly excludePaths?: readonly string[]
+  warn(warning: Warning): void
+}
+
+export interface SourceSession extends AsyncDisposable {
+  /** Non-secret facts kept in the snapshot. Called once, after the entries have been read. */
+  describe(): Promise<Readonly<Record<string, Json>>>
+  totals?(): Promise<{ items: number | null; bytes: number | null }>
+  /** Batches (≤ 1000), sorted by path segment by segment, by unsigned bytes; out of order is SOURCE_INCOMPLETE. */
+  entries(): AsyncIterable<readonly SourceEntry[]>
+  /** Built-in fast path: a plan that a worker scans itself, giving encoded batches instead of entries(). */
+  readonly scan?: ScanPlan
+}
+
+/** Plain data: what a worker needs to scan file trees without the main thread. */
+export interface ScanPlan {
+  readonly kind: 'filesystem'
+  /** Absolute root folders (or single files), each with the prefix its entries get ('' for a single root). */
+  readonly roots: readonly { readonly path: string; readonly prefix: string }[]
+  readonly include: readonly string[]
+  readonly exclude: readonly string[]
+  readonly excludePaths: readonly string[]
+  readonly oneFileSystem: boolean
+  readonly followSymlinks: boolean
+  /** Read content even where metadata is unchanged. */
+  readonly checksum: boolean
+  readonly maxFileBytes: number | null
+}
+
+/**
+ * Bytes yielded by content are given away: the engine may transfer them, so never yield a slice of a buffer that you keep.
+ * (A pooled Buffer is copied.)
+ */
+export interface SourceEntry {
+  /** Relative to the source, '/' between segments; no '', '.', '..' segments, no NUL. Not UTF-8 names: `pathBytes`. */
+  path: string
+  type: EntryType
+  size?: number
+  modifiedAt?: Date
+  mode?: number
+  uid?: number
+  gid?: number
+  /** Nanoseconds since 1970; wins over `modifiedAt`. */
+  mtimeNs?: bigint
+  linkTarget?: string
+  /** Entries of one source with the same value are names of one file. */
+  linkGroup?: string
+  facts?: Readonly<Record<string, Json>>
+  /** Equal only if the content is equal. Absent: always read. */
+  fingerprint?: string
+  content?: EntryContent
+}
+
+export type EntryType =
+  | 'file'
+  | 'directory'
+  | 'symlink'
+  | 'fifo'
+  | 'socket'
+  | 'device'
+  | 'table'
+  | 'script'
+  | 'blob'
+  | (string & {})
+
+export type EntryContent =
+  | { readonly from: 'file'; readonly path: string }
+  | {
+      readonly from: 'stream'
+      open(options: { signal: AbortSignal }): AsyncIterable<Uint8Array> | Promise<AsyncIterable<Uint8Array>>
+    }
+  | { readonly from: 'bytes'; readonly bytes: Uint8Array }
+
+/** Adds `apiVersion` to a source of your own. */
+export function defineSource(source: Omit<Source, 'apiVersion'>): Source {
+  return Object.assign({}, source, { apiVersion: 1 as const })
+}
