@@ -1,0 +1,81 @@
+import type { Json } from '../errors.ts'
+import type { EntryType } from '../sources/source.ts'
+import type { CallOptions, Listing } from './types-run.ts'
+import type { SnapshotRef } from './types-snapshot.ts'
+
+/** `<source>/<path>`: 'uploads/2026/a.png'. */
+export type EntryPath = string
+
+/** One file, directory, link … in a snapshot. */
+export interface Entry {
+  path: EntryPath
+  type: EntryType
+  size: number
+  modifiedAt?: Date
+  /** Permission bits. */
+  mode?: number
+  /** Of a symlink: where it points, as stored. */
+  linkTarget?: string
+  /** What the kind of source records beside, e.g. rows of a table. */
+  facts: Readonly<Record<string, Json>>
+}
+
+export interface EntriesOptions {
+  snapshot: SnapshotRef
+  /** Folder (or single entry) to list. Default: the sources. Nothing there: ENTRY_NOT_FOUND. */
+  path?: EntryPath
+  /** Also what lies in folders below. Default false. */
+  recursive?: boolean
+  /** Only entries whose path contains this text; upper and lower case are the same. Searches below folders too. */
+  search?: string
+  signal?: AbortSignal | undefined
+}
+
+export interface ReadOptions {
+  snapshot: SnapshotRef
+  /** A file. Nothing there: ENTRY_NOT_FOUND. */
+  path: EntryPath
+  /** Bytes, half open; `end` defaults to the end of the file. */
+  range?: { start: number; end?: number }
+  signal?: AbortSignal | undefined
+}
+
+export interface DiffOptions extends CallOptions {
+  /** The older side; 'empty' makes everything an addition. */
+  base: SnapshotRef | 'empty'
+  /** The newer side; 'live' is what the sources hold now. */
+  head: SnapshotRef | 'live'
+  select?: Selection
+  /** With head 'live': read content even where metadata says equal. Default false. */
+  checksum?: boolean
+}
+
+export interface Diff {
+  /** Id of the snapshot, or 'empty'. */
+  base: string
+  /** Id of the snapshot, or 'live'. */
+  head: string
+  totals: Readonly<Record<ChangeType, { count: number; bytes: number }>>
+  changes: Listing<Change>
+}
+
+export type ChangeType = 'added' | 'modified' | 'deleted' | 'metadata' | 'type-changed'
+
+export interface Change {
+  path: EntryPath
+  type: ChangeType
+  before?: Entry
+  after?: Entry
+}
+
+/** Which entries; everything given must hold. */
+export interface Selection {
+  /** Names of sources. Default: all. */
+  sources?: readonly string[]
+  /** Glob patterns over `<source>/<path>`; a folder stands for all in it. Default: everything. */
+  include?: readonly string[]
+  /** Wins over `include`. */
+  exclude?: readonly string[]
+  /** Modified at this time or later. */
+  changedAfter?: Date
+}

@@ -1,0 +1,53 @@
+import type { Source } from '../sources/source.ts'
+import type { Target } from '../targets/target.ts'
+import type { Transform } from '../transforms/transform.ts'
+import type { Clock } from '../util/clock.ts'
+import type { BackupOptions } from './types-backup.ts'
+
+export interface EngineOptions {
+  target: Target
+  /** Secret that opens the repository. 'none' = an unencrypted repository, said aloud. */
+  key: Key | 'none'
+  /** What `backup()` reads. May be empty: an engine that only reads needs none. */
+  sources?: readonly Source[]
+  /** For data written from now on. Default: [zstd()]; encryption follows from `key`. Reading never asks this. */
+  transforms?: readonly Transform[]
+  /** 'if-empty' (default): create in an empty place only. 'never': REPOSITORY_NOT_FOUND. */
+  create?: 'if-empty' | 'never'
+  /** Default: one pool shared by all engines of the process. 'inline' = no threads. */
+  workers?: WorkerPool | 'inline'
+  /** Before upload, decode every new segment and compare it with what was read. Default true; costs about a fifth of CPU. */
+  decodeCheck?: boolean
+  /** For every backup() that does not say otherwise. */
+  defaults?: BackupDefaults
+  /** More wait their turn. Default 4; one source is never read twice at once. */
+  maxConcurrentRuns?: number
+  /** Host name kept in snapshots. Default os.hostname(); set it where containers change names. */
+  host?: string
+  /** Nothing is ever written to the console; without a logger nothing is logged. */
+  logger?: Logger
+  clock?: Clock
+}
+
+export type BackupDefaults = Pick<
+  BackupOptions,
+  'verify' | 'onEntryError' | 'timeoutMs' | 'stallMs' | 'maxSourceBytes' | 'maxStoredBytes'
+>
+
+/** Made by `passphrase()` and its like; never holds a secret that prints itself. */
+export interface Key {
+  readonly kind: string
+}
+
+export interface WorkerPool extends AsyncDisposable {
+  readonly threads: number
+  close(): Promise<void>
+}
+
+/** pino's shape, and the console's with the arguments turned round. */
+export interface Logger {
+  debug(fields: object, message?: string): void
+  info(fields: object, message?: string): void
+  warn(fields: object, message?: string): void
+  error(fields: object, message?: string): void
+}

@@ -1,0 +1,81 @@
+import type { Json } from '../errors.ts'
+import type { Warning } from '../events.ts'
+import type { Sink } from '../sources/sink.ts'
+import type { EntryPath, Selection } from './types-browse.ts'
+import type { CallOptions, RunResult } from './types-run.ts'
+import type { SnapshotRef } from './types-snapshot.ts'
+
+export interface PlanRestoreOptions extends CallOptions {
+  snapshot: SnapshotRef
+  /** Required: there is no default destination. `folder` gets one directory per source; `sinks` go by source name. */
+  to: { folder: string } | { sinks: Readonly<Record<string, Sink>> }
+  select?: Selection
+  /** Changes carried inside the plan, at most 10,000. Default 1000. */
+  inlineChanges?: number
+}
+
+/** What to do with something that is in the way. */
+export type ConflictPolicy = 'overwrite' | 'keep' | 'rename' | 'fail'
+
+export type RestoreChangeType =
+  | 'create'
+  | 'update-content'
+  | 'update-metadata'
+  | 'replace-type'
+  | 'delete-extra'
+  | 'identical'
+  | 'conflict-modified'
+  | 'conflict-deleted'
+  | 'conflict-extra'
+  | 'blocked'
+
+export interface RestoreChange {
+  path: EntryPath
+  /** Where it goes. */
+  to: string
+  type: RestoreChangeType
+  decision: ConflictPolicy
+  bytes: number
+  /** Why it is blocked or in conflict. */
+  reason?: string
+}
+
+export type RestoreTotals = Readonly<Record<RestoreChangeType, { count: number; bytes: number }>>
+
+/** Plain JSON: `JSON.parse(JSON.stringify(plan))` is the same plan. Times are ISO strings for that reason. */
+export interface RestorePlan {
+  readonly kind: 'restore'
+  readonly version: 1
+  /** Over all the rest: a changed plan is refused. */
+  readonly digest: string
+  readonly repositoryId: string
+  readonly createdAt: string
+  /** Id of the snapshot. */
+  readonly snapshot: string
+  /** What was asked for, in plain data. */
+  readonly request: Json
+  /** True if running it overwrites or deletes anything: then restore() wants `confirm`. */
+  readonly destructive: boolean
+  readonly totals: RestoreTotals
+  readonly changes: readonly RestoreChange[]
+  /** There are more changes than the plan carries. */
+  readonly changesTruncated: boolean
+  readonly download: { readonly packs: number; readonly bytes: number }
+  readonly space: { readonly needed: number; readonly free?: number }
+  readonly warnings: readonly Warning[]
+}
+
+export interface RestoreOptions extends CallOptions {
+  /** `plan.digest`, as the person who confirmed sends it back. */
+  confirm?: string
+  /** Re-read and compare what was written. Default true. */
+  verify?: boolean
+}
+
+export interface RestoreResult extends RunResult {
+  totals: RestoreTotals
+  /** What was written was read again and compared. */
+  verified: boolean
+  /** Where each source went. */
+  places: Readonly<Record<string, Json>>
+}

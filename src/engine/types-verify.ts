@@ -1,0 +1,39 @@
+import type { Finding } from '../events.ts'
+import type { CallOptions, RunResult } from './types-run.ts'
+import type { SnapshotRef } from './types-snapshot.ts'
+
+/**
+ * structure: all that is referenced exists, with its size and stored checksum; no data is downloaded.
+ * data: every byte is read, decrypted and hashed.
+ */
+export type VerifyLevel = 'structure' | 'data'
+
+export interface VerifyOptions extends CallOptions {
+  /** Default 'structure'. */
+  level?: VerifyLevel
+  /** Default 'all'. */
+  snapshots?: SnapshotRef | readonly SnapshotRef[] | 'all'
+  /** Check only a part, until one of these is used up. For level 'data' only. */
+  budget?: VerifyBudget
+}
+
+export interface VerifyBudget {
+  /** Stored bytes to read. */
+  bytes?: number
+  /** Milliseconds to read for. */
+  ms?: number
+  /** Share of the stored bytes, above 0 and up to 1. */
+  share?: number
+}
+
+/** Damage is a finding, not an exception: the promise rejects only when the check itself could not be done. */
+export interface VerifyResult extends RunResult {
+  sound: boolean
+  level: VerifyLevel
+  findings: Finding[]
+  packsRead: number
+  bytesRead: number
+  snapshots: { id: string; sound: boolean }[]
+  /** Share of the stored bytes that this run proved, 0 to 1. */
+  coverage: number
+}

@@ -1,0 +1,20 @@
+/** The public types of the engine in one place; each lives in the file of its verb. */
+import type { ReportedVerb } from '../events.ts'
+import type { BackupResult } from './types-backup.ts'
+import type { RestoreResult } from './types-restore.ts'
+import type { VerifyResult } from './types-verify.ts'
+
+export type * from './types-backup.ts'
+export type * from './types-browse.ts'
+export type * from './types-engine.ts'
+export type * from './types-restore.ts'
+export type * from './types-run.ts'
+export type * from './types-snapshot.ts'
+export type * from './types-verify.ts'
+
+/** Which result ends which verb: what `<verb>:complete` carries. */
+export interface RunResults extends Record<ReportedVerb, unknown> {
+  backup: BackupResult
+  verify: VerifyResult
+  restore: RestoreResult
+}
