@@ -1,0 +1,17 @@
+import { defineConfig } from 'tsup'
+
+/** `dist` is flat, so the worker file lies beside whichever chunk starts it. */
+export default defineConfig({
+  entry: {
+    index: 'src/index.ts',
+    testing: 'src/testing/index.ts',
+    'holdfast-worker': 'src/workers/worker.ts',
+  },
+  format: 'esm',
+  platform: 'node',
+  target: 'node22',
+  dts: { entry: { index: 'src/index.ts', testing: 'src/testing/index.ts' } },
+  sourcemap: true,
+  splitting: true,
+  clean: true,
+})
