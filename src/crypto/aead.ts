@@ -24,24 +24,14 @@ export function sealInto(
 }
 
 /** AES-256-GCM in a new buffer: ciphertext, then the 16-byte tag. */
-export function seal(
-  key: Uint8Array,
-  nonce: Uint8Array,
-  aad: Uint8Array,
-  plain: Uint8Array,
-): Uint8Array<ArrayBuffer> {
+export function seal(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, plain: Uint8Array): Uint8Array<ArrayBuffer> {
   const out = new Uint8Array(plain.length + TAG_BYTES)
   sealInto(out, 0, key, nonce, aad, plain)
   return out
 }
 
 /** The plain bytes, or undefined where key, nonce, AAD or any byte is not what was sealed. */
-export function open(
-  key: Uint8Array,
-  nonce: Uint8Array,
-  aad: Uint8Array,
-  sealed: Uint8Array,
-): Uint8Array | undefined {
+export function open(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array | undefined {
   if (sealed.length < TAG_BYTES) return undefined
   const end = sealed.length - TAG_BYTES
   const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES })

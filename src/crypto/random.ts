@@ -12,7 +12,10 @@ export function randomBytes(length: number): Uint8Array<ArrayBuffer> {
  * time: `20261121t073423123-k3f9qhw2zt`.
  */
 export function newId(now: Date): string {
-  const time = now.toISOString().replace(/[-:.Z]/g, '').toLowerCase()
+  const time = now
+    .toISOString()
+    .replace(/[-:.Z]/g, '')
+    .toLowerCase()
   let letters = ''
   for (const byte of randomBytes(10)) letters += LETTERS[byte & 31]
   return `${time}-${letters}`
