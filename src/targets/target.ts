@@ -3,23 +3,32 @@
  *  1. `put` is atomic: a reader sees the whole old or the whole new object; durable and listed once it resolves.
  *  2. `put` with `ifAbsent` resolves false, and changes nothing, if the key exists. Of 16 at once exactly one gets true.
  *  3. `get` never gives fewer bytes than asked; a range past the end is TARGET_PROTOCOL, a missing key TARGET_OBJECT_NOT_FOUND.
- *  4. `list` yields every key below the prefix that existed throughout, each once, in any order.
- *  5. `delete` of missing keys is fine.
- *  6. After abort no new mutation begins; the promise rejects with ABORTED.
+ *  4. `list` yields every key below the prefix that existed throughout, each once, in any order. A prefix is the
+ *     beginning of a string: `a` is also the prefix of `ab` and `a/b`.
+ *  5. `delete` of missing keys is fine, and nothing but the given keys goes.
+ *  6. After abort no new mutation begins; the promise rejects with ABORTED (a mutation that was already under way may
+ *     still have happened).
  *  7. No retries inside: report `retryable` and let the `retrying` wrapper decide.
+ *  8. Keys are what `checkKey` accepts; anything else is INVALID_OPTIONS. No key is a folder of another: where `a`
+ *     exists, `a/b` need not be possible.
+ *
+ * `targetConformance` of `holdfast/testing` checks every one of them.
  */
 export interface Target {
   readonly apiVersion: 1
   readonly name: string
   readonly traits: TargetTraits
-  /** Bodies own their ArrayBuffer from offset 0 (never shared, never a slice of a pool). They must not be changed or kept. */
+  /**
+   * Bodies own their ArrayBuffer from offset 0 (never shared, never a slice of a pool). They must not be changed or kept.
+   * Resolves true, except for an `ifAbsent` that found the key taken.
+   */
   put(key: string, body: Uint8Array<ArrayBuffer>, options?: PutOptions): Promise<boolean>
   /** `range` is half open, in bytes. The result owns its ArrayBuffer, so it can be transferred to a worker. */
   get(key: string, options?: GetOptions): Promise<Uint8Array<ArrayBuffer>>
   stat(key: string, options?: CallSignal): Promise<ObjectInfo | undefined>
   list(prefix: string, options?: CallSignal): AsyncIterable<ObjectInfo>
   delete(keys: readonly string[], options?: CallSignal): Promise<void>
-  /** Free and used bytes, where it can be known. */
+  /** Free and used bytes of what the objects lie on, where it can be known. */
   space?(): Promise<{ freeBytes?: number; usedBytes?: number }>
   /** A folder of this machine that this target writes to; so that a repository inside a source is left out of its backup. */
   readonly localPath?: string
@@ -55,4 +64,29 @@ export interface ObjectInfo {
 /** Adds `apiVersion` to a target of your own. */
 export function defineTarget(target: Omit<Target, 'apiVersion'>): Target {
   return Object.assign({}, target, { apiVersion: 1 as const })
+}
+
+/**
+ * A target that does what `inner` does, but for the given methods. The optional members (`space`, `localPath`) are there
+ * exactly if `inner` has them, and `traits` stays live.
+ */
+export function wrapTarget<O extends Partial<Omit<Target, 'apiVersion'>>>(inner: Target, overrides: O): Target & O {
+  const base: Target = {
+    apiVersion: 1,
+    get name() {
+      return inner.name
+    },
+    get traits() {
+      return inner.traits
+    },
+    put: (key, body, options) => inner.put(key, body, options),
+    get: (key, options) => inner.get(key, options),
+    stat: (key, options) => inner.stat(key, options),
+    list: (prefix, options) => inner.list(prefix, options),
+    delete: (keys, options) => inner.delete(keys, options),
+    close: () => inner.close(),
+    ...(inner.space && { space: () => inner.space!() }),
+    ...(inner.localPath !== undefined && { localPath: inner.localPath }),
+  }
+  return Object.defineProperties(base, Object.getOwnPropertyDescriptors(overrides)) as Target & O
 }
