@@ -1,4 +1,5 @@
 import { BackupError, type Json } from '../errors.ts'
+import { ByteReader, MalformedBytes } from '../util/bytes.ts'
 
 /** What a box holds; decides which key seals it. Its place in this list is its number in the header. */
 export const BOX_CLASSES = ['ids', 'chunking', 'index', 'control', 'content', 'snapshots'] as const
@@ -93,24 +94,32 @@ function writeIds(ids: readonly string[], out: Uint8Array, offset: number): numb
  * @throws BackupError OBJECT_CORRUPT; FORMAT_UNSUPPORTED: written by a newer release
  */
 export function decodeBoxHeader(bytes: Uint8Array, offset: number): { header: BoxHeader; headerBytes: number } {
-  const reader = new Reader(bytes, offset)
+  if (!Number.isInteger(offset) || offset < 0) throw corrupt('place')
+  const reader = new ByteReader(bytes, offset)
+  try {
+    const header = readHeader(reader)
+    return { header, headerBytes: reader.position - offset }
+  } catch (error) {
+    if (error instanceof MalformedBytes) throw corrupt('too short')
+    throw error
+  }
+}
+
+function readHeader(reader: ByteReader): BoxHeader {
   if (reader.u32() !== MAGIC) throw corrupt('magic')
-  const version = reader.u8()
-  if (version > BOX_VERSION) throw unsupported({ version, supported: BOX_VERSION })
-  if (version !== BOX_VERSION) throw corrupt('version')
+  checkVersion(reader.u8())
   const wrapType = decodeWrapType(reader.u8())
-  const wrapData = reader.bytes(limited(reader.u16(), MAX_WRAP_DATA_BYTES, 'wrap data'))
+  const wrapData = reader.raw(limited(reader.u8() + reader.u8() * 256, MAX_WRAP_DATA_BYTES, 'wrap data'))
   if (wrapData.length > 0) throw corrupt('wrap data')
   const epoch = reader.u32()
   const cls = decodeClass(reader.u8())
   const transforms = readIds(reader)
-  const salt = reader.bytes(BOX_SALT_BYTES)
-  const commitment = reader.bytes(BOX_COMMITMENT_BYTES)
+  const salt = reader.raw(BOX_SALT_BYTES)
+  const commitment = reader.raw(BOX_COMMITMENT_BYTES)
   const rawBytes = limited(reader.u32(), MAX_BOX_RAW_BYTES, 'raw length')
   const storedBytes = limited(reader.u32(), MAX_BOX_STORED_BYTES, 'stored length')
   const padBytes = limited(reader.u32(), storedBytes, 'pad length')
-  const header = { wrapType, wrapData, epoch, cls, transforms, salt, commitment, rawBytes, storedBytes, padBytes }
-  return { header, headerBytes: reader.position - offset }
+  return { wrapType, wrapData, epoch, cls, transforms, salt, commitment, rawBytes, storedBytes, padBytes }
 }
 
 /** The error for a box that is not what was written. */
@@ -133,6 +142,11 @@ function unsupported(details: Record<string, Json>): BackupError {
   })
 }
 
+function checkVersion(version: number): void {
+  if (version > BOX_VERSION) throw unsupported({ version, supported: BOX_VERSION })
+  if (version !== BOX_VERSION) throw corrupt('version')
+}
+
 function decodeWrapType(value: number): WrapType {
   if (value === WRAP.epoch || value === WRAP.none) return value
   if (value === WRAP.publicKey) throw unsupported({ wrapType: value })
@@ -145,11 +159,11 @@ function decodeClass(value: number): BoxClass {
   return cls
 }
 
-function readIds(reader: Reader): string[] {
+function readIds(reader: ByteReader): string[] {
   const count = limited(reader.u8(), MAX_BOX_TRANSFORMS, 'transform count')
   const ids: string[] = []
   for (let i = 0; i < count; i++) {
-    const id = String.fromCharCode(...reader.bytes(limited(reader.u8(), MAX_TRANSFORM_ID_BYTES, 'transform id')))
+    const id = reader.raw(limited(reader.u8(), MAX_TRANSFORM_ID_BYTES, 'transform id')).toString('latin1')
     if (!ID_PATTERN.test(id)) throw corrupt('transform id')
     ids.push(id)
   }
@@ -159,41 +173,4 @@ function readIds(reader: Reader): string[] {
 function limited(value: number, max: number, what: string): number {
   if (value > max) throw corrupt(`${what} out of bounds`)
   return value
-}
-
-/** Reads little-endian numbers and says OBJECT_CORRUPT where the bytes end too early. */
-class Reader {
-  position: number
-  readonly #bytes: Uint8Array
-  readonly #view: DataView
-
-  constructor(bytes: Uint8Array, offset: number) {
-    this.#bytes = bytes
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    this.position = offset
-  }
-
-  u8(): number {
-    return this.#view.getUint8(this.#take(1))
-  }
-
-  u16(): number {
-    return this.#view.getUint16(this.#take(2), true)
-  }
-
-  u32(): number {
-    return this.#view.getUint32(this.#take(4), true)
-  }
-
-  bytes(length: number): Uint8Array {
-    const at = this.#take(length)
-    return this.#bytes.subarray(at, at + length)
-  }
-
-  #take(length: number): number {
-    const at = this.position
-    if (at < 0 || at + length > this.#bytes.length) throw corrupt('too short')
-    this.position = at + length
-    return at
-  }
 }
