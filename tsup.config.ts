@@ -14,4 +14,6 @@ export default defineConfig({
   sourcemap: true,
   splitting: true,
   clean: true,
+  // Without it `node:` is cut off, which some modules need and all should have.
+  removeNodeProtocol: false,
 })

@@ -20,35 +20,33 @@ import { ServiceTable } from './rpc-worker.ts'
 export class InlineThread implements Thread {
   readonly id = 0
   readonly inline = true
-  readonly #create: CreateService | undefined
   readonly #sessions: SessionTable
-  #services: ServiceTable | undefined
+  readonly #services: ServiceTable
 
-  constructor(create?: CreateService) {
-    this.#create = create
-    this.#sessions = new SessionTable(
-      (message, transfer) => this.#toService(message, transfer),
-      (error) => this.end(error),
-    )
+  constructor(create: CreateService = createLate) {
+    this.#sessions = new SessionTable({ post: (message, transfer) => this.#toService(message, transfer) })
+    this.#services = new ServiceTable(create, (message, transfer) => this.#toMain(message, transfer))
   }
 
-  async open(service: string, init: unknown, handlers: Handlers, transfer?: Transferable[]): Promise<Session> {
-    this.#services ??= new ServiceTable(this.#create ?? (await loadServices()), (message, moved) => {
-      const copy = clone(message, moved)
-      queueMicrotask(() => this.#sessions.receive(copy))
-    })
+  open(service: string, init: unknown, handlers: Handlers, transfer?: Transferable[]): Promise<Session> {
     return this.#sessions.open(service, init, handlers, transfer)
   }
 
-  /** Ends all sessions with this error. Code of a service that is under way cannot be stopped from outside here. */
+  /** Ends all sessions with this error. What a service is doing goes on until it looks at its abort flag. */
   end(error: BackupError): void {
     this.#sessions.fail(error)
+    void this.#services.end()
   }
 
   /** Each message waits for its turn of the event loop, so that the host's own work gets in between. */
   #toService(message: ToWorker, transfer?: Transferable[]): void {
     const copy = message[0] === OPEN ? message : clone(message, transfer)
-    setImmediate(() => this.#services!.receive(copy))
+    setImmediate(() => this.#services.receive(copy))
+  }
+
+  #toMain(message: ToMain, transfer?: Transferable[]): void {
+    const copy = clone(message, transfer)
+    queueMicrotask(() => this.#sessions.receive(copy))
   }
 }
 
@@ -56,7 +54,8 @@ function clone<M extends ToMain | ToWorker>(message: M, transfer: Transferable[]
   return structuredClone(message, transfer === undefined ? undefined : { transfer })
 }
 
-/** Late, so that a process whose workers start never loads the services on its main thread. */
-async function loadServices(): Promise<CreateService> {
-  return (await import('./services.ts')).createService
+/** Loads the services late, so that a process whose workers start never has them on its main thread. */
+const createLate: CreateService = async (name, init, host) => {
+  const { createService } = await import('./services.ts')
+  return createService(name, init, host)
 }

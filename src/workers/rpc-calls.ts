@@ -38,17 +38,17 @@ export class PendingCalls {
 
   /** For any message that is answered: `post` gets the number to send it with. */
   send(post: (call: number) => void): Promise<unknown> {
-    if (this.#ended !== undefined) return Promise.reject(this.#ended)
+    if (this.#ended !== undefined) return quiet(Promise.reject(this.#ended))
     const call = this.#nextCall++
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(call, { resolve, reject })
-      try {
-        post(call)
-      } catch (error) {
-        this.#waiting.delete(call)
-        reject(uncloneable(error))
-      }
-    })
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>()
+    this.#waiting.set(call, { resolve, reject })
+    try {
+      post(call)
+    } catch (error) {
+      this.#waiting.delete(call)
+      reject(uncloneable(error))
+    }
+    return quiet(promise)
   }
 
   /** An answer to a call that has been given up is dropped. */
@@ -67,6 +67,15 @@ export class PendingCalls {
     this.#waiting.clear()
     for (const one of waiting) one.reject(error)
   }
+}
+
+/**
+ * Whoever waits sees the rejection. But when many calls fail together and only the first is waited for, the others
+ * must not end the host's process, nor a worker that serves other engines too, as unhandled.
+ */
+function quiet<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {})
+  return promise
 }
 
 /** Runs `handler` for a call from the other side and posts its answer, whatever happens. Never throws. */

@@ -23,10 +23,19 @@ import { fromWire, type WireError } from './wire-error.ts'
 /** What a session needs of the thread it lives in. */
 interface Owner {
   readonly post: Post<ToWorker>
+  readonly stopMs: number
   /** The session has ended: forget it. */
   forget(id: number): void
   /** The session was aborted and does not stop. */
   onStuck(error: BackupError): void
+}
+
+export interface SessionTableOptions {
+  post: Post<ToWorker>
+  /** Ends the thread. Absent: there is none to end, and the session is only given up. */
+  onStuck?: (error: BackupError) => void
+  /** Milliseconds that an aborted session has to stop. */
+  stopMs?: number | undefined
 }
 
 export class SessionTable {
@@ -35,8 +44,8 @@ export class SessionTable {
   #nextId = 1
   #failed: BackupError | undefined
 
-  constructor(post: Post<ToWorker>, onStuck: (error: BackupError) => void) {
-    this.#owner = { post, onStuck, forget: (id) => this.#sessions.delete(id) }
+  constructor({ post, onStuck = () => {}, stopMs = STOP_LIMIT_MS }: SessionTableOptions) {
+    this.#owner = { post, onStuck, stopMs, forget: (id) => this.#sessions.delete(id) }
   }
 
   async open(service: string, init: unknown, handlers: Handlers, transfer?: Transferable[]): Promise<Session> {
@@ -99,7 +108,7 @@ class MainSession implements Session {
   abort(reason?: unknown): void {
     if (this.#aborted !== undefined || this.#ended) return
     this.#aborted = abortError(reason)
-    Atomics.store(new Int32Array(this.#flag), 0, 1)
+    this.#raiseFlag()
     this.#owner.post([ABORT, this.id])
     this.#calls.end(this.#aborted)
     if (this.#closing) this.#limitStop()
@@ -120,8 +129,9 @@ class MainSession implements Session {
     else this.#calls.answer(message)
   }
 
-  /** The thread is gone, so nothing of the session runs any more: a `close` waiting for that is content. */
+  /** The thread is gone, and a `close` waiting for that is content. Inline there is no thread, so the flag is set. */
   fail(error: BackupError): void {
+    this.#raiseFlag()
     this.#calls.end(error)
     this.#end(undefined)
   }
@@ -143,11 +153,19 @@ class MainSession implements Session {
     else this.#closed.reject(fromWire(error))
   }
 
+  #raiseFlag(): void {
+    Atomics.store(new Int32Array(this.#flag), 0, 1)
+  }
+
   #limitStop(): void {
+    const { stopMs, onStuck } = this.#owner
     this.#stopTimer = setTimeout(() => {
-      const message = `An aborted session did not stop within ${STOP_LIMIT_MS} ms, so its worker was ended.`
-      this.#owner.onStuck(new BackupError('INTERNAL', message, { origin: 'repository', retryable: true }))
-    }, STOP_LIMIT_MS)
+      const reason = `aborted work did not stop within ${stopMs} ms`
+      const options = { origin: 'repository', retryable: true, details: { reason } } as const
+      const error = new BackupError('INTERNAL', `A worker thread was ended: ${reason}.`, options)
+      onStuck(error)
+      this.fail(error)
+    }, stopMs)
   }
 }
 

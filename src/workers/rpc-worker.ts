@@ -35,6 +35,14 @@ export class ServiceTable {
     else this.#dispatch(message)
   }
 
+  /** Main is gone: its answers will not come. Ends all services once their calls have ended. */
+  async end(): Promise<void> {
+    const sessions = [...this.#sessions.values()]
+    this.#sessions.clear()
+    for (const session of sessions) session.stop()
+    await Promise.all(sessions.map((session) => session.close()))
+  }
+
   #open(message: OpenMessage): void {
     const session = new WorkerSession(message[1], this.#post, message[5])
     this.#sessions.set(session.id, session)

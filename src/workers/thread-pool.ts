@@ -37,9 +37,10 @@ export interface PoolWarning {
 export type OnPoolWarning = (warning: PoolWarning) => void
 
 export interface ThreadPoolOptions extends WorkerPoolOptions {
-  /** Another worker file and another time for the handshake: for tests. */
-  file?: URL | undefined
+  /** Another worker file and shorter times: for tests. */
+  file?: URL
   handshakeMs?: number
+  stopMs?: number
 }
 
 /** Why there are no threads, and until when (of `performance.now`) nobody tries again. */
@@ -104,11 +105,11 @@ export class ThreadPool implements WorkerPool {
   }
 
   #occupy(): WorkerThread[] {
-    const file = 'file' in this.#options ? findWorkerFile(this.#options.file) : findWorkerFile()
+    const file = findWorkerFile(this.#options.file)
     const heap = heapLimits(this.threads, this.maxMemoryBytes)
-    const { handshakeMs } = this.#options
+    const { handshakeMs, stopMs } = this.#options
     return this.#slots.map((slot, n) => {
-      const thread = slot?.alive ? slot : new WorkerThread({ id: this.#nextId++, file, heap, handshakeMs })
+      const thread = slot?.alive ? slot : new WorkerThread({ id: this.#nextId++, file, heap, handshakeMs, stopMs })
       this.#slots[n] = thread
       thread.hold(true)
       return thread

@@ -9,6 +9,7 @@ export interface WorkerThreadOptions {
   file: URL
   heap: HeapLimits
   handshakeMs?: number | undefined
+  stopMs?: number | undefined
 }
 
 /** One worker thread. It starts when made; `ready` tells whether it can be used. Dead once, it stays dead. */
@@ -28,10 +29,11 @@ export class WorkerThread implements Thread {
     this.id = options.id
     this.#worker = new Worker(options.file, { name: 'holdfast', execArgv: [], resourceLimits: options.heap })
     this.#exited = new Promise((resolve) => this.#worker.once('exit', resolve))
-    this.#sessions = new SessionTable(
-      (message, transfer) => this.#worker.postMessage(message, transfer),
-      (error) => this.#fail(error),
-    )
+    this.#sessions = new SessionTable({
+      post: (message, transfer) => this.#worker.postMessage(message, transfer),
+      onStuck: (error) => this.#fail(error),
+      stopMs: options.stopMs,
+    })
     this.ready = this.#hello.promise
     this.ready.catch(() => {})
     const limit = options.handshakeMs ?? HANDSHAKE_LIMIT_MS
