@@ -1,0 +1,52 @@
+/**
+ * One verb of the built package in a process of its own: `node bench/holdfast-cli.ts init | backup FOLDER |
+ * backup-open FOLDER | restore FOLDER | verify`, with BENCH_REPOSITORY and BENCH_PASSPHRASE in the environment.
+ */
+const { BackupEngine, filesystem, localTarget, passphrase } = (await import(
+  new URL('../dist/index.js', import.meta.url).href
+)) as typeof import('../src/index.ts')
+type Engine = Awaited<ReturnType<typeof BackupEngine.open>>
+
+const REPEATS = 5
+
+function open(data?: string): Promise<Engine> {
+  return BackupEngine.open({
+    target: localTarget(process.env.BENCH_REPOSITORY ?? ''),
+    key: passphrase(process.env.BENCH_PASSPHRASE),
+    sources: data === undefined ? [] : [filesystem({ name: 'data', path: data })],
+  })
+}
+
+/** The first backup warms the engine up (workers, index); it is not reported. */
+async function backupOpen(engine: Engine): Promise<void> {
+  await engine.backup()
+  for (let i = 0; i < REPEATS; i++) {
+    const cpu = process.cpuUsage()
+    const started = performance.now()
+    await engine.backup()
+    const wallMs = performance.now() - started
+    const { user, system } = process.cpuUsage(cpu)
+    console.log(JSON.stringify({ wallMs, cpuMs: (user + system) / 1000 }))
+  }
+}
+
+async function restore(engine: Engine, folder: string): Promise<void> {
+  await engine.restore(await engine.planRestore({ snapshot: 'latest', to: { folder } }))
+}
+
+async function verify(engine: Engine): Promise<void> {
+  const result = await engine.verify({ level: 'data', snapshots: 'all' })
+  if (!result.sound) throw new Error(`not sound: ${JSON.stringify(result.findings.slice(0, 5))}`)
+}
+
+const [verb, folder = ''] = process.argv.slice(2)
+const engine = await open(verb?.startsWith('backup') ? folder : undefined)
+try {
+  if (verb === 'backup') await engine.backup()
+  else if (verb === 'backup-open') await backupOpen(engine)
+  else if (verb === 'restore') await restore(engine, folder)
+  else if (verb === 'verify') await verify(engine)
+  else if (verb !== 'init') throw new Error(`unknown verb: ${verb}`)
+} finally {
+  await engine.close()
+}
