@@ -7,8 +7,11 @@ export interface Clock {
   now(): Date
   /** Milliseconds from some start, never going back. For durations. */
   monotonicMs(): number
-  /** Resolves after `ms` milliseconds; rejects with ABORTED as soon as the signal aborts. */
-  sleep(ms: number, options?: { signal?: AbortSignal | undefined }): Promise<void>
+  /**
+   * Resolves after `ms` milliseconds; rejects with ABORTED as soon as the signal aborts. With `unref` the wait alone does
+   * not keep the process alive.
+   */
+  sleep(ms: number, options?: { signal?: AbortSignal | undefined; unref?: boolean }): Promise<void>
 }
 
 /** Node's timers take no more (about 25 days); a longer wait is several. */
@@ -17,11 +20,11 @@ const MAX_TIMER_MS = 2 ** 31 - 1
 export const systemClock: Clock = {
   now: () => new Date(),
   monotonicMs: () => performance.now(),
-  async sleep(ms, { signal } = {}) {
+  async sleep(ms, { signal, unref = false } = {}) {
     throwIfAborted(signal)
     const end = performance.now() + ms
     for (let left = ms; left > 0; left = end - performance.now()) {
-      await delay(Math.min(left, MAX_TIMER_MS), undefined, signal && { signal }).catch(() => {
+      await delay(Math.min(left, MAX_TIMER_MS), undefined, { ref: !unref, ...(signal && { signal }) }).catch(() => {
         throw abortError(signal?.reason)
       })
     }

@@ -1,0 +1,52 @@
+/** What is said when no slot opens. */
+import { BackupError } from '../errors.ts'
+import type { Secret } from './key-slots-key.ts'
+
+const COPY_HINT = 'Open the repository with another key, or restore the object from a copy of the repository.'
+
+export function damagedSlot(key: string, why: string, cause?: unknown): BackupError {
+  return new BackupError('KEY_SLOT_CORRUPT', `the key slot ${key} is damaged: ${why}`, {
+    origin: 'repository',
+    details: { key },
+    hint: COPY_HINT,
+    cause,
+  })
+}
+
+export function noSlots(repositoryId: string): BackupError {
+  return new BackupError('OBJECT_MISSING', 'the repository is encrypted and has no key slot', {
+    origin: 'repository',
+    details: { prefix: 'keys/', repositoryId },
+    hint: 'Restore the objects below keys/ from a copy of the repository; without them nothing can be read.',
+  })
+}
+
+export function wrongKey(secret: Secret, kinds: readonly string[]): BackupError {
+  const what = secret.kind === 'raw' ? 'raw key' : 'passphrase'
+  if (!kinds.includes(secret.kind)) {
+    return keyWrong(`the repository opens with a key of kind ${kinds.join(', ')}, not with a ${what}`)
+  }
+  return keyWrong(`this ${what} does not open the repository`)
+}
+
+export function notEncrypted(): BackupError {
+  return new BackupError('KEY_WRONG', 'a key was given, and the repository is not encrypted', {
+    origin: 'usage',
+    details: { encrypted: false },
+    hint: "If it is meant to be unencrypted, open it with key: 'none'; otherwise somebody has replaced it.",
+  })
+}
+
+export function keyNeeded(): BackupError {
+  return new BackupError('KEY_MISSING', "the repository is encrypted, and it was opened with key: 'none'", {
+    origin: 'usage',
+    hint: 'Give its key: passphrase() or rawKey().',
+  })
+}
+
+function keyWrong(message: string): BackupError {
+  return new BackupError('KEY_WRONG', message, {
+    origin: 'usage',
+    hint: 'Check the passphrase (blanks and line feeds at its end count) and that this is the repository you mean.',
+  })
+}

@@ -1,0 +1,133 @@
+/** Sealed records by key: every object but packs, configs and key slots goes in and out here. */
+import type { KeyClass } from '../crypto/keyring.ts'
+import { BackupError, type ErrorCode } from '../errors.ts'
+import type { CallSignal, PutOptions, Target } from '../targets/target.ts'
+import type { Opener, Sealer } from '../workers/box.ts'
+
+/** No record is larger, unless its reader says less. */
+const MAX_RECORD_BYTES = 64 * 1024 * 1024
+/** Below this, compression gains nothing worth having. */
+const MIN_COMPRESSED_BYTES = 1024
+
+export interface GetRecordOptions extends CallSignal {
+  /** Refuse more than this before anything is decoded. Default 64 MiB. */
+  maxRawBytes?: number
+}
+
+/**
+ * A record is bound to its key: what was put under one key is refused under any other. Missing: OBJECT_MISSING; anything
+ * wrong with its bytes: OBJECT_CORRUPT; newer: FORMAT_UNSUPPORTED. Failures of the target pass through.
+ */
+export class Records {
+  readonly target: Target
+  readonly #sealer: Sealer
+  readonly #opener: Opener
+
+  constructor(target: Target, sealer: Sealer, opener: Opener) {
+    this.target = target
+    this.#sealer = sealer
+    this.#opener = opener
+  }
+
+  /** Resolves false, and changes nothing, if `ifAbsent` is set and the key exists. */
+  put(cls: KeyClass, key: string, bytes: Uint8Array, options: PutOptions = {}): Promise<boolean> {
+    return this.target.put(key, this.seal(cls, key, bytes), options)
+  }
+
+  async get(cls: KeyClass, key: string, options: GetRecordOptions = {}): Promise<Uint8Array> {
+    const stored = await this.getStored(key, options)
+    return this.open(cls, key, stored, options.maxRawBytes)
+  }
+
+  /** The stored bytes as they are; OBJECT_MISSING where there are none. */
+  async getStored(key: string, { signal }: CallSignal = {}): Promise<Uint8Array<ArrayBuffer>> {
+    try {
+      return await this.target.get(key, { signal })
+    } catch (error) {
+      if (BackupError.is(error) && error.code === 'TARGET_OBJECT_NOT_FOUND') throw missing(key, error)
+      throw error
+    }
+  }
+
+  /** Sealing draws new randomness each time: to put the same object again, keep these bytes. */
+  seal(cls: KeyClass, key: string, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+    return this.#sealer.seal(cls, bytes, { bind: key, compress: worthCompressing(cls, bytes) })
+  }
+
+  open(cls: KeyClass, key: string, stored: Uint8Array, maxRawBytes = MAX_RECORD_BYTES): Uint8Array {
+    try {
+      return this.#opener.open(stored, 0, { cls, bind: key, maxRawBytes, whole: true }).raw
+    } catch (error) {
+      throw BackupError.is(error) ? named(key, error) : error
+    }
+  }
+
+  /**
+   * Creates an object of already sealed bytes. `own`: it was there, with these very bytes (the reply to an earlier
+   * attempt was lost). `exists`: somebody else's, or gone again when looked at.
+   */
+  async create(
+    key: string,
+    sealed: Uint8Array<ArrayBuffer>,
+    options: CallSignal = {},
+  ): Promise<'created' | 'own' | 'exists'> {
+    if (await this.target.put(key, sealed, { ifAbsent: true, signal: options.signal })) return 'created'
+    const there = await this.find(key, options)
+    return there !== undefined && sameBytes(there, sealed) ? 'own' : 'exists'
+  }
+
+  /** The stored bytes, or undefined where there are none. */
+  async find(key: string, options: CallSignal = {}): Promise<Uint8Array | undefined> {
+    try {
+      return await this.getStored(key, options)
+    } catch (error) {
+      if (BackupError.is(error) && error.code === 'OBJECT_MISSING') return undefined
+      throw error
+    }
+  }
+}
+
+const REFUSED: ReadonlySet<ErrorCode> = new Set([
+  'TARGET_AUTH',
+  'TARGET_DENIED',
+  'TARGET_FULL',
+  'TARGET_NOT_FOUND',
+  'INVALID_OPTIONS',
+])
+
+/** True if the target has answered that it did nothing. Any other failure of a put leaves open whether it happened. */
+export function certainlyRefused(error: unknown): boolean {
+  return BackupError.is(error) && REFUSED.has(error.code)
+}
+
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0
+}
+
+/**
+ * Snapshots are never compressed: a tombstone in a snapshot's place is then always shorter, so that a listing alone shows
+ * that something changed.
+ */
+function worthCompressing(cls: KeyClass, bytes: Uint8Array): boolean {
+  return cls !== 'snapshots' && bytes.length >= MIN_COMPRESSED_BYTES
+}
+
+function missing(key: string, cause: unknown): BackupError {
+  return new BackupError('OBJECT_MISSING', `the repository has no object ${key}`, {
+    origin: 'repository',
+    details: { key },
+    hint: 'Run verify to learn what it affects, and restore the object from a copy of the repository if there is one.',
+    cause,
+  })
+}
+
+/** The same error, saying which object it is about. */
+function named(key: string, error: BackupError): BackupError {
+  const { code, origin, message, details, hint } = error
+  return new BackupError(code, `${key}: ${message}`, {
+    origin,
+    details: { ...details, key },
+    hint: hint ?? 'Run verify to learn what it affects, and restore the object from a copy of the repository.',
+    cause: error,
+  })
+}

@@ -1,0 +1,70 @@
+/** Keeps `runs/<id>` moving, so that a prune sees that its owner lives. */
+
+import { linkAbort } from '../util/abort.ts'
+import type { Clock } from '../util/clock.ts'
+
+/** A prune takes a run for dead only after many of these. */
+export const HEARTBEAT_MS = 60_000
+/** How long the end of a run waits for a beat that is under way before it aborts it. */
+const LAST_BEAT_MS = 800
+/** After a beat that failed. */
+const RETRY_MS = 5_000
+
+export interface HeartbeatOptions {
+  clock: Clock
+  /** Stores the n-th beat, n from 1. */
+  beat: (n: number, signal: AbortSignal) => Promise<unknown>
+  signal?: AbortSignal | undefined
+  /** Milliseconds between beats. Default 60,000. */
+  everyMs?: number
+}
+
+export class Heartbeat {
+  readonly #options: HeartbeatOptions
+  readonly #stop: ReturnType<typeof linkAbort>
+  readonly #cut = new AbortController()
+  readonly #loop: Promise<void>
+  #failure: unknown
+
+  constructor(options: HeartbeatOptions) {
+    this.#options = options
+    this.#stop = linkAbort(options.signal)
+    this.#loop = this.#run()
+  }
+
+  /** Why the latest beat failed; undefined if it did not. It is tried again meanwhile. */
+  get failure(): unknown {
+    return this.#failure
+  }
+
+  /** Resolves when no beat is under way and none will begin: a late one would put the object back. Never rejects. */
+  async stop(): Promise<void> {
+    this.#stop.abort('the run has ended')
+    const timer = setTimeout(() => this.#cut.abort('the run has ended'), LAST_BEAT_MS)
+    await this.#loop
+    clearTimeout(timer)
+  }
+
+  async #run(): Promise<void> {
+    const { everyMs = HEARTBEAT_MS } = this.#options
+    for (let n = 1; await this.#wait(this.#failure === undefined ? everyMs : RETRY_MS); n++) await this.#beat(n)
+  }
+
+  /** False: stopped. The wait alone does not keep the process alive. */
+  async #wait(ms: number): Promise<boolean> {
+    const { signal } = this.#stop
+    return this.#options.clock.sleep(ms, { signal, unref: true }).then(
+      () => !signal.aborted,
+      () => false,
+    )
+  }
+
+  async #beat(n: number): Promise<void> {
+    try {
+      await this.#options.beat(n, this.#cut.signal)
+      this.#failure = undefined
+    } catch (error) {
+      this.#failure = error
+    }
+  }
+}

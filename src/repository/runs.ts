@@ -1,0 +1,171 @@
+/** A writer's run: its presence in the repository from before it looks at anything until after its commit. */
+import { BackupError } from '../errors.ts'
+import { runRecord } from '../model/run.ts'
+import type { CallSignal } from '../targets/target.ts'
+import type { Clock } from '../util/clock.ts'
+import { runKey } from './keys-layout.ts'
+import type { Records } from './records.ts'
+import { readAbsentPacks } from './runs-absent.ts'
+import { Heartbeat } from './runs-heartbeat.ts'
+import type { SnapshotListing, Snapshots } from './snapshots.ts'
+
+export interface StartRunOptions extends CallSignal {
+  /** Also the id of the snapshot that it will commit. */
+  runId: string
+  verb: string
+  host: string
+  clock: Clock
+  /** Default: this process. */
+  pid?: number
+  /** Milliseconds between heartbeats. Default 60,000. */
+  heartbeatMs?: number
+}
+
+/** What a run needs of a repository. */
+export interface RunPlace {
+  readonly records: Records
+  readonly snapshots: Snapshots
+}
+
+/** Cleaning up must not wait for ever for a target that is gone. */
+const CLEANUP_MS = 30_000
+
+/** For calls that tidy up after an abort: they have a time limit of their own. */
+export function cleanupSignal(): AbortSignal {
+  return AbortSignal.timeout(CLEANUP_MS)
+}
+
+export class Run {
+  readonly runId: string
+  readonly startedAt: Date
+  /** Names, in hex, of packs that this run must neither reuse nor count on. */
+  readonly absentPacks: ReadonlySet<string>
+  /** What was there when it started; the parent is chosen from these. */
+  readonly listing: SnapshotListing
+  readonly heartbeat: Heartbeat
+  readonly #records: Records
+  #kept = false
+
+  constructor(records: Records, start: RunStart) {
+    this.#records = records
+    this.runId = start.runId
+    this.startedAt = start.startedAt
+    this.absentPacks = start.absentPacks
+    this.listing = start.listing
+    this.heartbeat = start.heartbeat
+  }
+
+  /** Newest first. */
+  get snapshots(): SnapshotListing['snapshots'] {
+    return this.listing.snapshots
+  }
+
+  /**
+   * Whether the commit happened is not known: `runs/<id>` has to stay, so that a prune waits for the answer or makes it
+   * certain.
+   */
+  keep(): void {
+    this.#kept = true
+  }
+
+  /**
+   * Ends it: stops the heartbeat and takes `runs/<id>` away. For every end, good or bad; a second call does nothing
+   * new. Resolves false if the object is still there, which the next prune cleans up.
+   */
+  async finish(): Promise<boolean> {
+    await this.heartbeat.stop()
+    return this.#kept ? false : removeRun(this.#records, this.runId)
+  }
+}
+
+interface RunStart {
+  runId: string
+  startedAt: Date
+  absentPacks: ReadonlySet<string>
+  listing: SnapshotListing
+  heartbeat: Heartbeat
+}
+
+/**
+ * The order is the safety: `runs/<id>`, then `gc/`, then the snapshots; whoever loads the index or chooses a parent does it
+ * after this. RUN_EXISTS if that id is in use or has been; RUN_FENCED if it was given up.
+ */
+export async function startRun(place: RunPlace, options: StartRunOptions): Promise<Run> {
+  const { records, snapshots } = place
+  const { runId, clock, signal } = options
+  const startedAt = clock.now()
+  await announce(records, runId, sealRun(records, options, startedAt, 0), options)
+  const heartbeat = new Heartbeat({
+    clock,
+    signal,
+    beat: (n, stop) => records.target.put(runKey(runId), sealRun(records, options, startedAt, n), { signal: stop }),
+    ...(options.heartbeatMs !== undefined && { everyMs: options.heartbeatMs }),
+  })
+  try {
+    const absentPacks = await readAbsentPacks(records, { signal })
+    const listing = await snapshots.list({ signal })
+    requireUnused(runId, listing)
+    return new Run(records, { runId, startedAt, absentPacks, listing, heartbeat })
+  } catch (error) {
+    await heartbeat.stop()
+    await removeRun(records, runId)
+    throw error
+  }
+}
+
+/** Stores the first beat. Where it is not known whether it was stored, it is taken away again. */
+async function announce(
+  records: Records,
+  runId: string,
+  sealed: Uint8Array<ArrayBuffer>,
+  { signal }: CallSignal,
+): Promise<void> {
+  const outcome = await records.create(runKey(runId), sealed, { signal }).catch(async (error: unknown) => {
+    await removeOwn(records, runId, sealed)
+    throw error
+  })
+  if (outcome === 'exists') throw runExists(runId, 'is active')
+}
+
+function sealRun(records: Records, options: StartRunOptions, startedAt: Date, beat: number): Uint8Array<ArrayBuffer> {
+  const { runId: id, verb, host, pid = process.pid } = options
+  return records.seal('control', runKey(id), runRecord.encode({ id, verb, startedAt, host, pid, beat }))
+}
+
+/** A damaged object of that id counts too: nobody can say what it was. */
+function requireUnused(runId: string, { snapshots, tombstones, damaged }: SnapshotListing): void {
+  if (tombstones.has(runId)) throw runFenced(runId)
+  const used = snapshots.some(({ id }) => id === runId) || damaged.some(({ key }) => key.endsWith(`/${runId}`))
+  if (used) throw runExists(runId, 'has made a snapshot')
+}
+
+/** Best effort: what stays is cleaned up by the next prune. */
+async function removeRun(records: Records, runId: string): Promise<boolean> {
+  return records.target.delete([runKey(runId)], { signal: cleanupSignal() }).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** The same, but only if it is what this run stored, and not another run's of the same id. */
+async function removeOwn(records: Records, runId: string, sealed: Uint8Array): Promise<void> {
+  const there = await records.find(runKey(runId), { signal: cleanupSignal() }).catch(() => undefined)
+  if (there !== undefined && Buffer.compare(there, sealed) === 0) await removeRun(records, runId)
+}
+
+export function runExists(runId: string, why: string): BackupError {
+  return new BackupError('RUN_EXISTS', `a run ${runId} ${why} already`, {
+    origin: 'usage',
+    details: { runId },
+    hint: 'Give every run an id of its own, or none.',
+  })
+}
+
+export function runFenced(runId: string): BackupError {
+  return new BackupError('RUN_FENCED', `the run ${runId} was given up by a prune, and may not commit`, {
+    origin: 'repository',
+    retryable: true,
+    details: { runId },
+    hint: 'Run the backup again: what was uploaded is used if it is still there. It stood still for too long before.',
+  })
+}
