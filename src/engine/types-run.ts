@@ -7,8 +7,8 @@ export interface CallOptions<P extends Progress = Progress> {
   /** At most 10 a second, never going back, always a last one. A callback that throws is logged and ignored. */
   onProgress?: (progress: P) => void
   /**
-   * Your id for this run (1 to 128 of letters, digits, '.', '_', '-'), so that a route can answer before it ends. Default:
-   * generated. It is in every event and report. The id of a run that is active: RUN_EXISTS.
+   * Your id for this run (1 to 128 of letters, digits, '.', '_', '-', beginning with a letter or digit), so that a route can
+   * answer before it ends. Default: generated. In every event and report. The id of an active run is RUN_EXISTS.
    */
   runId?: string
   /** Who asked; kept in the report. At most 256 characters. */
