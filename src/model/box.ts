@@ -126,7 +126,7 @@ function readHeader(reader: ByteReader): BoxHeader {
 export function boxCorrupt(reason: string, details: Record<string, Json> = {}, cause?: unknown): BackupError {
   return new BackupError('OBJECT_CORRUPT', `Stored data is damaged: ${reason}`, {
     origin: 'repository',
-    details: { reason, ...details },
+    details: { ...details, reason },
     ...(cause === undefined ? {} : { cause }),
   })
 }

@@ -42,7 +42,7 @@ export function createOpener(context: {
       const start = offset + headerBytes
       const aad = aadOf(options.bind, bytes.subarray(offset, start))
       const payload = bytes.subarray(start, offset + boxBytes)
-      const raw = mapFailures(() => decode(header, aad, payload, context.keyring, context.transforms))
+      const raw = decode(header, aad, payload, context.keyring, context.transforms)
       if (raw.length !== header.rawBytes)
         throw boxCorrupt('raw length', { expected: header.rawBytes, found: raw.length })
       return { raw, boxBytes }
@@ -76,7 +76,8 @@ function decode(
   const ids = encrypted ? header.transforms.slice(0, -1) : header.transforms
   const transforms = ids.map((id) => registry.get(id))
   if (transforms.some(({ kind }) => kind === 'encrypt')) throw boxCorrupt('transforms')
-  return undo(transforms, unpad(body, header.padBytes), header.rawBytes)
+  const unpadded = unpad(body, header.padBytes)
+  return corruptIfFailed('transform failed', () => undo(transforms, unpadded, header.rawBytes))
 }
 
 function decrypt(
@@ -92,7 +93,8 @@ function decrypt(
   if (id === undefined) throw boxCorrupt('transforms')
   const transform = registry.get(id)
   if (transform.kind !== 'encrypt') throw boxCorrupt('transforms')
-  return decodeStep(transform, payload, payload.length, { key: keys.key, nonce: ZERO_NONCE, aad })
+  const secrets = { key: keys.key, nonce: ZERO_NONCE.slice(), aad }
+  return corruptIfFailed('authentication', () => decodeStep(transform, payload, payload.length, secrets))
 }
 
 function checked(header: BoxHeader, aad: Uint8Array, payload: Uint8Array): Uint8Array {
@@ -120,11 +122,11 @@ function undo(transforms: readonly Transform[], body: Uint8Array, rawBytes: numb
 }
 
 /** A transform that cannot read what was stored means that the stored data is wrong. */
-function mapFailures(run: () => Uint8Array): Uint8Array {
+function corruptIfFailed(reason: string, run: () => Uint8Array): Uint8Array {
   try {
     return run()
   } catch (error) {
     if (!BackupError.is(error) || error.code !== 'TRANSFORM_FAILED') throw error
-    throw boxCorrupt('transform failed', error.details, error)
+    throw boxCorrupt(reason, { transform: error.details.transform ?? null, failure: error.message }, error)
   }
 }
