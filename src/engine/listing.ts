@@ -116,3 +116,14 @@ export function listSorted<T>(options: {
     parsePlace: parseTimePlace,
   })
 }
+
+/** A listing that is only made when it is asked for something: what `make` throws rejects there, never at the call. */
+export function deferListing<T>(make: () => Listing<T>): Listing<T> {
+  return {
+    page: async (options) => await make().page(options),
+    toArray: async (options) => await make().toArray(options),
+    async *[Symbol.asyncIterator]() {
+      yield* make()
+    },
+  }
+}

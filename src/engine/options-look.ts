@@ -61,6 +61,15 @@ const historySchema: z.ZodType<HistoryFilter> = z.strictObject({
   signal,
 })
 
+const graceMs = z
+  .number('must be a number of milliseconds, 0 or more')
+  .refine((ms) => ms >= 0 && Number.isFinite(ms), 'must be a number of milliseconds, 0 or more')
+const closeSchema = z.strictObject({ graceMs: opt(graceMs) }, 'must be an object')
+
+export function parseCloseOptions(options: { graceMs?: number } = {}): { graceMs: number } {
+  return { graceMs: 0, ...parseOptions(closeSchema, options, 'close') }
+}
+
 export function parseSnapshotFilter(filter: SnapshotFilter = {}): SnapshotFilter {
   return parseOptions(filterSchema, filter, 'snapshots')
 }

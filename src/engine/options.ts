@@ -23,6 +23,24 @@ export function parseOptions<S extends z.ZodType>(schema: S, value: unknown, ver
   throw toInvalidOptions(deepest(parsed.error.issues), value, verb)
 }
 
+/** The contract of targets, sources, sinks and transforms that this version speaks. */
+const API_VERSION = 1
+
+/** @throws BackupError PLUGIN_INCOMPATIBLE */
+export function assertCompatible(plugin: {
+  readonly apiVersion: number
+  readonly name?: string
+  readonly id?: string
+}): void {
+  if (plugin.apiVersion === API_VERSION) return
+  const name = String(plugin.name ?? plugin.id)
+  throw new BackupError('PLUGIN_INCOMPATIBLE', `'${name}' is not made for this version of holdfast`, {
+    origin: 'usage',
+    details: { plugin: name, apiVersion: String(plugin.apiVersion), supported: API_VERSION },
+    hint: 'Make it with defineTarget, defineSource, defineSink or defineTransform, or update the plugin.',
+  })
+}
+
 type Issue = z.core.$ZodIssue
 
 /** Of alternatives that all failed, the one that came furthest says most. */

@@ -1,0 +1,150 @@
+/** The facade: checks options, hands on. Everything else is in the verbs' own files. */
+import type { Readable } from 'node:stream'
+import type { RunUpdate } from '../events.ts'
+import type { EventName, Listener } from './emitter.ts'
+import { makeBasics, makeContext } from './engine-context.ts'
+import { followRun } from './follow.ts'
+import { type History, makeHistory } from './history.ts'
+import { deferListing } from './listing.ts'
+import { parseBackupOptions } from './options-backup.ts'
+import { parseEngineOptions } from './options-engine.ts'
+import { parseCloseOptions, parseDiffOptions, parseEntriesOptions, parseReadOptions } from './options-look.ts'
+import { parsePlanRestoreOptions, parseRestoreOptions, parseRestorePlan } from './options-restore.ts'
+import { parseVerifyOptions } from './options-verify.ts'
+import { snapshotsVerb, snapshotVerb } from './snapshot-look.ts'
+import type { BackupOptions, BackupResult } from './types-backup.ts'
+import type { Diff, DiffOptions, EntriesOptions, Entry, ReadOptions } from './types-browse.ts'
+import type { EngineContext } from './types-context.ts'
+import type { EngineOptions } from './types-engine.ts'
+import type { PlanRestoreOptions, RestoreOptions, RestorePlan, RestoreResult } from './types-restore.ts'
+import type { ActiveRun, Listing } from './types-run.ts'
+import type { Snapshot, SnapshotFilter, SnapshotRef } from './types-snapshot.ts'
+import type { VerifyOptions, VerifyResult } from './types-verify.ts'
+import { type Verbs, verbs } from './verbs.ts'
+
+/**
+ * A repository, opened. Several engines, in several processes, may have the same one open and back up into it at once.
+ * Every verb takes one object of options; an unknown or bad one is INVALID_OPTIONS. After `close()` every verb rejects
+ * with ENGINE_CLOSED. A promise that resolves means: done, durable, and checked to the level asked for.
+ */
+export class BackupEngine implements AsyncDisposable {
+  readonly #context: EngineContext
+  readonly #verbs: Verbs
+  /** What runs did: reports, newest first. */
+  readonly history: History
+
+  private constructor(context: EngineContext, bodies: Verbs) {
+    this.#context = context
+    this.#verbs = bodies
+    this.history = makeHistory(context)
+  }
+
+  /**
+   * Opens a repository, or creates it in an empty place. Starts no timer and no worker until a verb needs one.
+   * @throws BackupError KEY_WRONG, REPOSITORY_NOT_FOUND, REPOSITORY_FOREIGN, FORMAT_UNSUPPORTED, CONFIG_TAMPERED, TARGET_*
+   */
+  static async open(options: EngineOptions): Promise<BackupEngine> {
+    const parsed = parseEngineOptions(options)
+    const basics = makeBasics(parsed)
+    return new BackupEngine(makeContext(parsed, basics, await verbs.open(parsed, basics)), verbs)
+  }
+
+  get repositoryId(): string {
+    return this.#context.repository.id
+  }
+
+  /** Backs up all chosen sources, as of one moment, into one snapshot. Resolves when it is durable and verified. */
+  async backup(options?: BackupOptions): Promise<BackupResult> {
+    const engine = this.#open()
+    return await this.#verbs.backup(engine, parseBackupOptions(options, engine))
+  }
+
+  /** Proves the repository, or some snapshots, sound. Damage is a finding (`sound: false`), not a rejection. */
+  async verify(options?: VerifyOptions): Promise<VerifyResult> {
+    return await this.#verbs.verify(this.#open(), parseVerifyOptions(options))
+  }
+
+  /** Snapshots that fit, newest first. */
+  snapshots(filter?: SnapshotFilter): Listing<Snapshot> {
+    return snapshotsVerb(this.#context, this.#verbs.loadSnapshots, filter)
+  }
+
+  /** @throws BackupError SNAPSHOT_NOT_FOUND, SNAPSHOT_AMBIGUOUS */
+  async snapshot(ref: SnapshotRef): Promise<Snapshot> {
+    return await snapshotVerb(this.#open(), this.#verbs.loadSnapshots, ref)
+  }
+
+  /** What a snapshot holds: one folder of it, or all below. In path order. */
+  entries(options: EntriesOptions): Listing<Entry> {
+    return deferListing(() => this.#verbs.entries(this.#open(), parseEntriesOptions(options)))
+  }
+
+  /** One file of a snapshot, or a range of it, as a stream. @throws BackupError ENTRY_NOT_FOUND */
+  async read(options: ReadOptions): Promise<Readable> {
+    return await this.#verbs.read(this.#open(), parseReadOptions(options))
+  }
+
+  /** What is different between two snapshots, or a snapshot and what the sources hold now. */
+  async diff(options: DiffOptions): Promise<Diff> {
+    return await this.#verbs.diff(this.#open(), parseDiffOptions(options))
+  }
+
+  /** Says what a restore would do. Touches nothing. */
+  async planRestore(options: PlanRestoreOptions): Promise<RestorePlan> {
+    return await this.#verbs.planRestore(this.#open(), parsePlanRestoreOptions(options))
+  }
+
+  /**
+   * Does what a plan says. @throws BackupError PLAN_STALE when what it would touch has changed since, PLAN_FOREIGN for
+   * another repository's plan, CONFIRMATION_REQUIRED when it destroys something and `confirm` is not its digest
+   */
+  async restore(plan: RestorePlan, options?: RestoreOptions): Promise<RestoreResult> {
+    return await this.#verbs.restore(this.#open(), parseRestorePlan(plan), parseRestoreOptions(options))
+  }
+
+  /** What runs now in this engine. */
+  runs(): readonly ActiveRun[] {
+    return this.#context.runs.list()
+  }
+
+  /**
+   * One run from now to its end: current progress first, the last item has its report. Ends at once for a run that is
+   * over. Of other processes' runs only the report is known. On abort it just ends. @throws BackupError RUN_NOT_FOUND
+   */
+  follow(runId: string, options: { signal?: AbortSignal | undefined } = {}): AsyncIterable<RunUpdate> {
+    return followRun(this.#context, runId, options.signal)
+  }
+
+  /** Calls `listener` at every such event. What it throws is logged and goes no further. */
+  on<K extends EventName>(event: K, listener: Listener<K>): this {
+    this.#context.emitter.on(event, listener)
+    return this
+  }
+
+  once<K extends EventName>(event: K, listener: Listener<K>): this {
+    this.#context.emitter.once(event, listener)
+    return this
+  }
+
+  off<K extends EventName>(event: K, listener: Listener<K>): this {
+    this.#context.emitter.off(event, listener)
+    return this
+  }
+
+  /**
+   * Lets running verbs finish for up to `graceMs` milliseconds (default 0: aborts them), then ends workers and timers and
+   * closes the target. Calling it again waits for the same end.
+   */
+  async close(options?: { graceMs?: number }): Promise<void> {
+    await this.#context.lifetime.close(parseCloseOptions(options).graceMs)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #open(): EngineContext {
+    this.#context.lifetime.assertOpen()
+    return this.#context
+  }
+}

@@ -1,0 +1,51 @@
+/** Where the engine finds the body of each verb. The facade checks options and knows nothing else. */
+import type { Readable } from 'node:stream'
+import { BackupError } from '../errors.ts'
+import type { EngineBasics } from './engine-context.ts'
+import type { ParsedBackupOptions } from './options-backup.ts'
+import type { ParsedPlanRestoreOptions, ParsedRestoreOptions } from './options-restore.ts'
+import type { ParsedVerifyOptions } from './options-verify.ts'
+import type { BackupResult } from './types-backup.ts'
+import type { Diff, DiffOptions, EntriesOptions, Entry, ReadOptions } from './types-browse.ts'
+import type { EngineContext, EngineParts } from './types-context.ts'
+import type { EngineOptions } from './types-engine.ts'
+import type { RestorePlan, RestoreResult } from './types-restore.ts'
+import type { Listing } from './types-run.ts'
+import type { Snapshot } from './types-snapshot.ts'
+import type { VerifyResult } from './types-verify.ts'
+
+/**
+ * All options are checked, with defaults filled in. A verb that is a run calls `withRun` (or `withQuietRun`) before it
+ * first waits, so that the run is there when the caller's next line follows it.
+ */
+export interface Verbs {
+  /** Opens or creates the repository. Starts no worker and no timer. */
+  open(options: EngineOptions, basics: EngineBasics): Promise<EngineParts>
+  backup(engine: EngineContext, options: ParsedBackupOptions): Promise<BackupResult>
+  verify(engine: EngineContext, options: ParsedVerifyOptions): Promise<VerifyResult>
+  diff(engine: EngineContext, options: DiffOptions): Promise<Diff>
+  planRestore(engine: EngineContext, options: ParsedPlanRestoreOptions): Promise<RestorePlan>
+  restore(engine: EngineContext, plan: RestorePlan, options: ParsedRestoreOptions): Promise<RestoreResult>
+  read(engine: EngineContext, options: ReadOptions): Promise<Readable>
+  entries(engine: EngineContext, options: EntriesOptions): Listing<Entry>
+  /** Every snapshot, of every kind, in any order. */
+  loadSnapshots(engine: EngineContext, signal: AbortSignal): Promise<readonly Snapshot[]>
+}
+
+export const verbs: Verbs = {
+  open: notBuilt('open'),
+  backup: notBuilt('backup'),
+  verify: notBuilt('verify'),
+  diff: notBuilt('diff'),
+  planRestore: notBuilt('planRestore'),
+  restore: notBuilt('restore'),
+  read: notBuilt('read'),
+  entries: notBuilt('entries'),
+  loadSnapshots: notBuilt('loadSnapshots'),
+}
+
+function notBuilt(verb: string): () => never {
+  return () => {
+    throw new BackupError('UNSUPPORTED', `this build has no ${verb}()`, { origin: 'usage' })
+  }
+}
