@@ -44,6 +44,26 @@ function ends(lengths: readonly number[], offset = 0): number[] {
   })
 }
 
+/** The rule as it is written down, without any of the speed: hash of the last 32 bytes, two masks, two bounds. */
+function cutPlainly({ minBytes, avgBytes, maxBytes }: ChunkProfile, bytes: Uint8Array): number[] {
+  const bits = Math.log2(avgBytes)
+  const lengths: number[] = []
+  let length = 0
+  for (let at = 0; at < bytes.length; at++) {
+    length++
+    let hash = 0n
+    for (let back = 31; back >= 0 && length > minBytes; back--) {
+      hash = (hash * 2n + BigInt(gear[bytes[at - back]!]!)) & 0xffffffffn
+    }
+    const zeros = BigInt(length <= (avgBytes * 7) / 8 ? bits + 2 : bits - 2)
+    const cut = length > minBytes && hash >> (32n - zeros) === 0n
+    if (!cut && length < maxBytes && at < bytes.length - 1) continue
+    lengths.push(length)
+    length = 0
+  }
+  return lengths
+}
+
 describe('gearTable', () => {
   it('is the same for ever for one key', () => {
     expect(gear).toHaveLength(256)
@@ -109,6 +129,14 @@ describe('Chunker', () => {
         175,
       ]
     `)
+  })
+
+  it('follows the written rule', () => {
+    const profiles = [TINY, { name: 'other', minBytes: 33, avgBytes: 512, maxBytes: 700 }]
+    for (const profile of profiles) {
+      const view = content.subarray(0, 50_001)
+      expect(cutAll(new Chunker(profile, gear), view)).toEqual(cutPlainly(profile, view))
+    }
   })
 
   it.each([FILES_PROFILE, TABLE_PROFILE, TINY])('keeps $name within its bounds', (profile) => {
