@@ -52,7 +52,9 @@ const plain = (decoded: BoxHeader) => ({
 
 describe('box header', () => {
   it('is the same for ever', () => {
-    expect(Buffer.from(encode()).toString('hex')).toMatchInlineSnapshot(`"4846425801000000040302010402047a7374640b6165732d3235362d67636d232ac7d4b6e994f6f7295454c4a838a375e04ea42674d7fa7c61a1eb1d4dc16b56160df4bc047c0949733113671e4c9cc7ae5c2c92eb521847c88fb561f8a9ed40420f00901a060007000000"`)
+    expect(Buffer.from(encode()).toString('hex')).toMatchInlineSnapshot(
+      `"4846425801000000040302010402047a7374640b6165732d3235362d67636d232ac7d4b6e994f6f7295454c4a838a375e04ea42674d7fa7c61a1eb1d4dc16b56160df4bc047c0949733113671e4c9cc7ae5c2c92eb521847c88fb561f8a9ed40420f00901a060007000000"`,
+    )
     expect(encode()).toHaveLength(HEADER_BYTES)
   })
 
