@@ -3,8 +3,9 @@
 import type { Note } from '../model/note.ts'
 import type { TreeRoot } from '../model/page.ts'
 import type { SnapshotSourceRecord } from '../model/snapshot.ts'
+import { withNote } from '../repository/notes.ts'
 import type { SnapshotInfo } from '../repository/snapshots.ts'
-import type { Snapshot } from './types-snapshot.ts'
+import type { Snapshot, SnapshotSource } from './types-snapshot.ts'
 
 /** Not inner pages themselves: what a snapshot keeps of its root is its id, length and level. */
 const NO_FINGERPRINTS = new Uint8Array(32)
@@ -24,9 +25,8 @@ export function treeRoot(source: SnapshotSourceRecord | undefined): TreeRoot | n
 }
 
 /** The record with its newest note laid over it. */
-export function viewSnapshot({ id, record, checksum }: SnapshotInfo, note?: Note): Snapshot {
-  const name = note?.name ?? record.name
-  const description = note?.description ?? record.description
+export function viewSnapshot(info: SnapshotInfo, note?: Note): Snapshot {
+  const { id, record, checksum, name, description, tags, lastVerified } = withNote(info, note)
   const { createdAt, host, labels, actor, parent, complete, kind, counts, durationMs } = record
   return {
     id,
@@ -34,28 +34,20 @@ export function viewSnapshot({ id, record, checksum }: SnapshotInfo, note?: Note
     host,
     ...(name !== undefined && { name }),
     ...(description !== undefined && { description }),
-    tags: tagsOf(record.tags, note),
+    tags: [...tags],
     labels: { ...labels },
     ...(actor !== undefined && { actor }),
     ...(parent !== undefined && { parent }),
     complete,
     kind,
-    sources: record.sources.map(({ name, kind, entries, bytes, facts }) => ({
-      name,
-      kind,
-      entries,
-      bytes,
-      facts: { ...facts },
-    })),
+    sources: record.sources.map(viewSource),
     counts: { ...counts },
     durationMs,
     checksum,
-    ...(note?.lastVerified && { lastVerified: note.lastVerified as NonNullable<Snapshot['lastVerified']> }),
+    ...(lastVerified && { lastVerified: lastVerified as NonNullable<Snapshot['lastVerified']> }),
   }
 }
 
-function tagsOf(tags: readonly string[], note: Note | undefined): string[] {
-  if (!note) return [...tags]
-  const removed = new Set(note.removeTags)
-  return [...new Set([...tags, ...note.addTags])].filter((tag) => !removed.has(tag))
+function viewSource({ name, kind, entries, bytes, facts }: SnapshotSourceRecord): SnapshotSource {
+  return { name, kind, entries, bytes, facts: { ...facts } }
 }

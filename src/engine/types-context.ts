@@ -1,5 +1,6 @@
 /** What the verbs' bodies are given: everything an open engine has. Internal. */
 import type { Report } from '../events.ts'
+import type { OpenRepository } from '../repository/open-repository.ts'
 import type { Source } from '../sources/source.ts'
 import type { Target } from '../targets/target.ts'
 import type { Clock } from '../util/clock.ts'
@@ -26,7 +27,7 @@ export interface EngineContext extends EngineParts {
 
 /** What opening a repository gives to the engine. */
 export interface EngineParts {
-  readonly repository: EngineRepository
+  readonly repository: OpenRepository
   readonly target: Target
   readonly pool: EnginePool
   readonly reports: ReportStore
@@ -34,10 +35,6 @@ export interface EngineParts {
   newRunId(): string
   /** Called in this order when the engine closes, each whether or not the one before failed: pool, target … */
   readonly closers: readonly (() => Promise<void>)[]
-}
-
-export interface EngineRepository {
-  readonly id: string
 }
 
 export interface EnginePool {

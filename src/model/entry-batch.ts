@@ -20,6 +20,8 @@ export interface EntryBatch {
   /** Root folder that local files of this batch lie below, as latin1, and how many leading bytes of a path are its prefix. */
   root: string
   prefixBytes: number
+  /** Local files may be reached through symlinks. */
+  follow: boolean
   /** Entries and bytes with content in this batch, for progress. */
   contentBytes: number
 }
@@ -58,7 +60,7 @@ export class BatchWriter {
   }
 
   /** The batch, and an empty writer. Every buffer owns its memory, so it can be transferred. */
-  take(root: string, prefixBytes: number): EntryBatch {
+  take(root: string, prefixBytes: number, follow = false): EntryBatch {
     const batch: EntryBatch = {
       count: this.count,
       metas: this.metas.copy(),
@@ -66,6 +68,7 @@ export class BatchWriter {
       flags: this.flags.slice(0, this.count),
       root,
       prefixBytes,
+      follow,
       contentBytes: this.contentBytes,
     }
     this.metas.reset()

@@ -49,7 +49,8 @@ export async function unwrapSlot(secret: Secret, slot: ParsedKeySlot, key: strin
   if (!equalBytes(wrapped.subarray(0, COMMITMENT_BYTES), derived.commitment)) return undefined
   const bundle = open(derived.key, ZERO_NONCE, headerBytes, wrapped.subarray(COMMITMENT_BYTES))
   if (bundle === undefined) throw damagedSlot(key, 'its wrapped key was changed')
-  return Keyring.decode(bundle)
+  // A copy: what node decrypted is a Buffer, whose `slice` shares memory.
+  return Keyring.decode(new Uint8Array(bundle))
 }
 
 /** KEY_SLOT_CORRUPT unless the slot is as it was written and costs no more than it may. */

@@ -1,14 +1,30 @@
 /** The services that run in workers, by name. */
 import { BackupError } from '../errors.ts'
+import { createIndexBuild } from './index-build.ts'
+import { createIngest } from './ingest.ts'
 import type { Host, Service } from './rpc.ts'
+import { createScan } from './scan.ts'
+import { createTree } from './tree.ts'
+
+// biome-ignore lint/suspicious/noExplicitAny: each service knows the type of its own start
+type Create = (init: any, host: Host) => Promise<Service>
+
+const SERVICES: Readonly<Record<string, Create>> = {
+  index: createIndexBuild,
+  ingest: createIngest,
+  scan: createScan,
+  tree: createTree,
+  'test:echo': createEcho,
+}
 
 export async function createService(name: string, init: unknown, host: Host): Promise<Service> {
-  if (name === 'test:echo') return createEcho(init, host)
-  throw new BackupError('INTERNAL', `No worker service named ${name}.`, { origin: 'repository' })
+  const create = Object.hasOwn(SERVICES, name) ? SERVICES[name] : undefined
+  if (!create) throw new BackupError('INTERNAL', `No worker service named ${name}.`, { origin: 'repository' })
+  return create(init, host)
 }
 
 /** Answers with its arguments: shows that a pool works at all, from source as from the built package. */
-function createEcho(init: unknown, host: Host): Service {
+async function createEcho(init: unknown, host: Host): Promise<Service> {
   return {
     call(method, args) {
       host.throwIfAborted()

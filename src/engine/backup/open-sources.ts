@@ -1,0 +1,107 @@
+/** All sources are opened before any is read: that is what makes a snapshot of several sources one moment. */
+import type { Json } from '../../errors.ts'
+import { BackupError } from '../../errors.ts'
+import type { TreeRoot } from '../../model/page.ts'
+import type { SnapshotSourceRecord } from '../../model/snapshot.ts'
+import type { Source, SourceSession } from '../../sources/source.ts'
+import type { RunContext } from '../run-context.ts'
+import type { EngineContext } from '../types-context.ts'
+import type { Parents } from './parents.ts'
+
+export interface OpenedSource {
+  readonly name: string
+  readonly kind: string
+  readonly session: SourceSession
+  /** Set when it has been read. */
+  result?: { root: TreeRoot | null; entries: number; bytes: number }
+  facts?: Readonly<Record<string, Json>>
+}
+
+export class OpenedSources {
+  readonly list: OpenedSource[] = []
+  private readonly open = new Set<OpenedSource>()
+  private readonly run: RunContext
+
+  constructor(run: RunContext) {
+    this.run = run
+  }
+
+  add(source: OpenedSource): void {
+    this.list.push(source)
+    this.open.add(source)
+    this.run.emit('source:open', { source: source.name })
+  }
+
+  /** It has been read: its facts are taken, then its connections and locks end; uploads may go on. */
+  async release(source: OpenedSource): Promise<void> {
+    source.facts = await fromSource(source.name, source.session.describe())
+    this.open.delete(source)
+    await fromSource(source.name, source.session[Symbol.asyncDispose]())
+    this.run.emit('source:release', { source: source.name })
+  }
+
+  records(): SnapshotSourceRecord[] {
+    return this.list.map(({ name, kind, result, facts }) => ({
+      name,
+      kind,
+      root: rootRecord(result!.root),
+      entries: result!.entries,
+      bytes: result!.bytes,
+      facts: { ...facts },
+    }))
+  }
+
+  /** Ends what is still open, after a failure. */
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.open].map(({ session }) => session[Symbol.asyncDispose]()))
+    this.open.clear()
+  }
+}
+
+export async function openSources(
+  engine: EngineContext,
+  sources: readonly Source[],
+  parents: Parents,
+  run: RunContext,
+): Promise<OpenedSources> {
+  const opened = new OpenedSources(run)
+  const { localPath } = engine.target
+  try {
+    for (const source of sources) {
+      const facts = parents.factsOf(source.name)
+      const session = await fromSource(
+        source.name,
+        source.open({
+          signal: run.signal,
+          excludePaths: localPath === undefined ? [] : [localPath],
+          warn: (warning) => run.warn(warning),
+          ...(facts && { parent: { facts } }),
+        }),
+      )
+      opened.add({ name: source.name, kind: source.kind, session })
+    }
+    return opened
+  } catch (error) {
+    await opened.close()
+    throw error
+  }
+}
+
+/** A plugin's plain error becomes a source's error, so that it is never taken for a target's. */
+export async function fromSource<T>(name: string, promise: PromiseLike<T>): Promise<T> {
+  try {
+    return await promise
+  } catch (error) {
+    if (BackupError.is(error)) throw error
+    const message = error instanceof Error ? error.message : String(error)
+    throw new BackupError('SOURCE_UNREACHABLE', `Source ${name} failed: ${message}`, {
+      origin: 'source',
+      details: { source: name },
+      cause: error,
+    })
+  }
+}
+
+function rootRecord(root: TreeRoot | null): SnapshotSourceRecord['root'] {
+  return root && { id: Buffer.from(root.id).toString('base64url'), rawBytes: root.pageBytes, level: root.level }
+}

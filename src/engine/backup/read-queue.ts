@@ -1,0 +1,66 @@
+/** Hands read jobs to the ingest sessions: the next job goes to the one with the least left to read. */
+import type { ReadJob, ReadResult } from '../../workers/ingest.ts'
+import type { Session } from '../../workers/rpc.ts'
+
+/** One that is worked on and one that waits, so that a worker never waits for the main thread. */
+const JOBS_PER_SESSION = 2
+
+interface Lane {
+  session: Session
+  jobs: number
+  bytes: number
+}
+
+export class ReadQueue {
+  private readonly lanes: Lane[]
+  private readonly running = new Set<Promise<void>>()
+  private failure: { error: unknown } | undefined
+
+  constructor(sessions: readonly Session[]) {
+    this.lanes = sessions.map((session) => ({ session, jobs: 0, bytes: 0 }))
+  }
+
+  /** Takes a job once there is room for it. `done` gets its result. */
+  async push(job: ReadJob, done: (result: ReadResult) => Promise<void>): Promise<void> {
+    const lane = await this.room()
+    lane.jobs++
+    lane.bytes += job.contentBytes
+    const task = lane.session
+      .call<ReadResult>('read', job, [job.metas.buffer])
+      .finally(() => {
+        lane.jobs--
+        lane.bytes -= job.contentBytes
+      })
+      .then(done)
+    this.track(task)
+  }
+
+  private track(task: Promise<void>): void {
+    const tracked = task
+      .catch((error: unknown) => {
+        this.failure ??= { error }
+      })
+      .finally(() => this.running.delete(tracked))
+    this.running.add(tracked)
+  }
+
+  private async room(): Promise<Lane> {
+    for (;;) {
+      this.check()
+      const free = this.lanes.filter(({ jobs }) => jobs < JOBS_PER_SESSION)
+      const [first, ...rest] = free
+      if (first) return rest.reduce((best, lane) => (lane.bytes < best.bytes ? lane : best), first)
+      await Promise.race(this.running)
+    }
+  }
+
+  /** Resolves when all jobs and what follows them are done. */
+  async drain(): Promise<void> {
+    while (this.running.size > 0) await Promise.race(this.running)
+    this.check()
+  }
+
+  private check(): void {
+    if (this.failure) throw this.failure.error
+  }
+}

@@ -1,0 +1,144 @@
+/** The backup verb, in the protocol's order: run, parent, packs, index, and last of all the snapshot. */
+import { newId } from '../../crypto/random.ts'
+import type { SnapshotRecord } from '../../model/snapshot.ts'
+import { commitSnapshot } from '../../repository/commit.ts'
+import { type Run, startRun } from '../../repository/runs.ts'
+import { RepositoryWriter } from '../../repository/writer.ts'
+import type { Lease } from '../../workers/pool.ts'
+import { type ParsedBackupOptions, parseBackupOptions, sourceKeys } from '../options-backup.ts'
+import { type BodyResult, type RunContext, withRun } from '../run-context.ts'
+import { describeOptions } from '../run-report.ts'
+import { viewSnapshot } from '../snapshot-view.ts'
+import type { BackupOptions, BackupResult } from '../types-backup.ts'
+import type { EngineContext } from '../types-context.ts'
+import { verifySnapshot } from '../verify/verify-snapshot.ts'
+import { BackupTally } from './backup-tally.ts'
+import { type OpenedSources, openSources } from './open-sources.ts'
+import { chooseParents, type Parents } from './parents.ts'
+import { buildSnapshot, moveLargeFacts } from './snapshot-record.ts'
+import { backupSource } from './source-backup.ts'
+
+export function backup(engine: EngineContext, given?: BackupOptions): Promise<BackupResult> {
+  const options = parseBackupOptions(given, engine)
+  const call = {
+    verb: 'backup' as const,
+    options,
+    exclusive: sourceKeys(options.sources),
+    describe: describeOptions(options),
+    summarize: ({ snapshot, counts }: BodyResult<'backup'>) => ({ snapshot: snapshot.id, counts: { ...counts } }),
+  }
+  return withRun(engine, call, (run) => runBackup(engine, options, run))
+}
+
+async function runBackup(
+  engine: EngineContext,
+  options: ParsedBackupOptions,
+  run: RunContext,
+): Promise<BodyResult<'backup'>> {
+  const { repository } = engine.repository
+  const { signal } = run
+  const lease = await engine.repository.lease()
+  try {
+    const { clock, host } = engine
+    const protocol = await startRun(repository, { runId: newId(clock.now()), verb: 'backup', host, clock, signal })
+    try {
+      return await withinRun(engine, options, run, protocol, lease)
+    } finally {
+      await protocol.finish()
+    }
+  } finally {
+    lease.release()
+  }
+}
+
+/** From here on a prune waits for this run. The parent is chosen now, and the index read after that, never before. */
+async function withinRun(
+  engine: EngineContext,
+  options: ParsedBackupOptions,
+  run: RunContext,
+  protocol: Run,
+  lease: Lease,
+): Promise<BodyResult<'backup'>> {
+  const parents = chooseParents(protocol.snapshots, engine.host, options)
+  const [sources] = await Promise.all([
+    openSources(engine, options.sources, parents, run),
+    engine.repository.refreshIndex(lease, run.signal, protocol),
+  ])
+  try {
+    return await writeSnapshot(engine, options, run, protocol, lease, parents, sources)
+  } finally {
+    await sources.close()
+  }
+}
+
+async function writeSnapshot(
+  engine: EngineContext,
+  options: ParsedBackupOptions,
+  run: RunContext,
+  protocol: Run,
+  lease: Lease,
+  parents: Parents,
+  sources: OpenedSources,
+): Promise<BodyResult<'backup'>> {
+  const tally = new BackupTally(run, options)
+  const writer = await openWriter(engine, options, run, protocol, lease, tally)
+  try {
+    for (const source of sources.list) {
+      await backupSource({
+        writer,
+        thread: lease.threads[0]!,
+        source,
+        parent: parents.rootOf(source.name),
+        options,
+        tally,
+        signal: run.signal,
+      })
+      await sources.release(source)
+    }
+    run.progress.phase('commit')
+    const draft = (): SnapshotRecord =>
+      buildSnapshot({ engine, options, run, protocol, parents, tally, sources: sources.records() })
+    const { sources: records } = await moveLargeFacts(draft(), (bytes) => writer.tree.call('put', bytes))
+    tally.stored(await writer.finish())
+    if (options.verify !== 'none') await writer.confirm()
+    const snapshot = { ...draft(), sources: records }
+    const info = await commitSnapshot({
+      records: engine.repository.repository.records,
+      run: protocol,
+      snapshot,
+      clock: engine.clock,
+      signal: run.signal,
+    })
+    await writer.publish()
+    await writer.close()
+    if (options.verify === 'data') await verifySnapshot(engine, info, lease, run)
+    const view = viewSnapshot(info)
+    return { snapshot: view, counts: view.counts, verified: options.verify }
+  } catch (error) {
+    await writer.close(error)
+    throw error
+  }
+}
+
+function openWriter(
+  engine: EngineContext,
+  options: ParsedBackupOptions,
+  run: RunContext,
+  protocol: Run,
+  lease: Lease,
+  tally: BackupTally,
+): Promise<RepositoryWriter> {
+  const { repository, index } = engine.repository
+  return RepositoryWriter.open({
+    target: repository.target,
+    vault: engine.repository.vault(),
+    index,
+    threads: lease.threads,
+    runId: protocol.runId,
+    onUnreadable: options.onEntryError,
+    maxStoredBytes: options.maxStoredBytes,
+    signal: run.signal,
+    onStored: (bytes) => run.progress.add({ storedBytes: bytes }),
+    onRead: (bytes) => tally.reading(bytes),
+  })
+}

@@ -1,0 +1,65 @@
+/** The snapshot object of a backup. */
+import { factsToMove, type SnapshotRecord, type SnapshotSourceRecord } from '../../model/snapshot.ts'
+import type { Run } from '../../repository/runs.ts'
+import type { ParsedBackupOptions } from '../options-backup.ts'
+import type { RunContext } from '../run-context.ts'
+import type { EngineContext } from '../types-context.ts'
+import type { BackupTally } from './backup-tally.ts'
+import type { Parents } from './parents.ts'
+
+export interface SnapshotParts {
+  engine: EngineContext
+  options: ParsedBackupOptions
+  run: RunContext
+  protocol: Run
+  parents: Parents
+  tally: BackupTally
+  sources: SnapshotSourceRecord[]
+}
+
+export function buildSnapshot({
+  engine,
+  options,
+  run,
+  protocol,
+  parents,
+  tally,
+  sources,
+}: SnapshotParts): SnapshotRecord {
+  const { counts } = tally
+  const { newest } = parents
+  return {
+    id: protocol.runId,
+    runId: run.runId,
+    createdAt: protocol.startedAt,
+    host: engine.host,
+    kind: 'backup',
+    ...(options.name !== undefined && { name: options.name }),
+    ...(options.description !== undefined && { description: options.description }),
+    tags: [...options.tags],
+    labels: { ...options.labels },
+    ...(run.actor !== undefined && { actor: run.actor }),
+    ...(newest && { parent: newest.id }),
+    previous: newest?.checksum ?? null,
+    complete: counts.skipped === 0,
+    epoch: engine.repository.repository.keyring.newestEpoch,
+    durationMs: engine.clock.now().getTime() - protocol.startedAt.getTime(),
+    counts: { ...counts },
+    sources,
+  }
+}
+
+/** Facts too large for the snapshot become chunks of their own. `put` stores JSON and gives its chunk id. */
+export async function moveLargeFacts(
+  snapshot: SnapshotRecord,
+  put: (bytes: Uint8Array) => Promise<Uint8Array>,
+): Promise<SnapshotRecord> {
+  for (const index of factsToMove(snapshot)) {
+    const source = snapshot.sources[index]!
+    const bytes = new TextEncoder().encode(JSON.stringify(source.facts))
+    const id = await put(bytes)
+    source.factsRef = { id: Buffer.from(id).toString('base64url'), rawBytes: bytes.length }
+    source.facts = {}
+  }
+  return snapshot
+}

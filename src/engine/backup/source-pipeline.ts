@@ -1,0 +1,147 @@
+/**
+ * One source into the repository: scan → merge with the parent → read what changed → pages. The main thread only passes
+ * batches on; how far ahead it goes is bounded, so memory is too.
+ */
+import type { Warning } from '../../events.ts'
+import type { EntryBatch } from '../../model/entry-batch.ts'
+import { batchTransfer } from '../../model/entry-batch.ts'
+import type { TreeRoot } from '../../model/page.ts'
+import type { RepositoryWriter } from '../../repository/writer.ts'
+import type { ScanPlan } from '../../sources/source.ts'
+import { onAbort } from '../../util/abort.ts'
+import { latin1ToUser } from '../../util/paths.ts'
+import type { ReadResult } from '../../workers/ingest.ts'
+import type { Session, Thread } from '../../workers/rpc.ts'
+import type { ScanAnswer } from '../../workers/scan.ts'
+import type { ScannedAnswer, SourceEnd } from '../../workers/tree.ts'
+import { ReadQueue } from './read-queue.ts'
+
+/** Entries in a batch: small enough to spread work evenly, large enough that messages cost nothing. */
+const BATCH_ENTRIES = 256
+const SCANS_AHEAD = 3
+
+export interface PipelineHooks {
+  warn(warning: Warning): void
+  /** Entries and content bytes that a scan found. */
+  found(entries: number, bytes: number): void
+  /** The source's scan has ended, so totals are known. */
+  scanned(): void
+  /** Entries and bytes dealt with: unchanged, without content, or read. */
+  done(entries: number, bytes: number, path: string): void
+  signal: AbortSignal
+}
+
+export interface SourceResult extends SourceEnd {
+  readBytes: number
+  skipped: number
+}
+
+export interface SourceInput {
+  name: string
+  parent: TreeRoot | null
+}
+
+/** A built-in source whose tree a worker scans. */
+export async function backupScan(
+  writer: RepositoryWriter,
+  thread: Thread,
+  plan: ScanPlan,
+  input: SourceInput & { onUnreadable: 'fail' | 'skip' },
+  hooks: PipelineHooks,
+): Promise<SourceResult> {
+  const scan = await thread.open('scan', { plan, onUnreadable: input.onUnreadable }, {})
+  const unlink = onAbort(hooks.signal, (reason) => scan.abort(reason))
+  try {
+    const pipeline = new SourcePipeline(writer, hooks)
+    await pipeline.begin(input)
+    for await (const { batch, warnings } of scanAhead(scan)) {
+      pipeline.noteScan(batch, warnings)
+      await pipeline.push(batch)
+    }
+    hooks.scanned()
+    return await pipeline.end()
+  } catch (error) {
+    scan.abort(error)
+    throw error
+  } finally {
+    unlink()
+    await scan.close()
+  }
+}
+
+async function* scanAhead(scan: Session): AsyncGenerator<ScanAnswer> {
+  const asked: Promise<ScanAnswer>[] = []
+  const ask = (): void => {
+    const answer = scan.call<ScanAnswer>('next', BATCH_ENTRIES)
+    answer.catch(() => undefined)
+    asked.push(answer)
+  }
+  for (let i = 0; i < SCANS_AHEAD; i++) ask()
+  for (;;) {
+    const answer = await asked.shift()!
+    yield answer
+    if (answer.done) return
+    ask()
+  }
+}
+
+export class SourcePipeline {
+  private readonly writer: RepositoryWriter
+  private readonly hooks: PipelineHooks
+  private readonly reads: ReadQueue
+  private readBytes = 0
+  private skipped = 0
+
+  constructor(writer: RepositoryWriter, hooks: PipelineHooks) {
+    this.writer = writer
+    this.hooks = hooks
+    this.reads = new ReadQueue(writer.ingest)
+  }
+
+  async begin({ name, parent }: SourceInput): Promise<void> {
+    await this.writer.tree.call('begin', { name, parent })
+  }
+
+  noteScan(batch: EntryBatch, warnings: readonly Warning[]): void {
+    for (const warning of warnings) this.warn(warning)
+    this.hooks.found(batch.count, batch.contentBytes)
+  }
+
+  private warn(warning: Warning): void {
+    if (warning.code === 'ENTRY_SKIPPED') this.skipped++
+    this.hooks.warn(warning)
+  }
+
+  async push(batch: EntryBatch): Promise<void> {
+    if (batch.count === 0) return
+    const { count, contentBytes } = batch
+    const answer = await this.merge(batch)
+    if (answer.job) {
+      const { job } = answer
+      const { count: awaited, contentBytes: awaitedBytes } = job
+      this.hooks.done(count - awaited, contentBytes - awaitedBytes, answer.path)
+      await this.reads.push(job, (result) => this.complete(answer.batch, result, awaited, awaitedBytes, answer.path))
+    } else {
+      this.hooks.done(count, contentBytes, answer.path)
+    }
+  }
+
+  async merge(batch: EntryBatch): Promise<ScannedAnswer & { path: string }> {
+    const answer = await this.writer.tree.call<ScannedAnswer>('scanned', batch, batchTransfer(batch))
+    return { ...answer, path: latin1ToUser(answer.lastPath) }
+  }
+
+  async complete(batch: number, result: ReadResult, entries: number, bytes: number, path: string): Promise<void> {
+    for (const warning of result.warnings) this.warn(warning)
+    this.readBytes += result.readBytes
+    const transfer = [result.records.buffer, result.fingerprints.buffer, result.statuses.buffer]
+    await this.writer.tree.call('completed', { batch, result }, transfer)
+    this.hooks.done(entries, bytes, path)
+  }
+
+  async end(): Promise<SourceResult> {
+    await this.reads.drain()
+    const ended = await this.writer.tree.call<SourceEnd>('end', null)
+    return { ...ended, readBytes: this.readBytes, skipped: this.skipped }
+  }
+}

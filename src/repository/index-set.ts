@@ -1,0 +1,141 @@
+/** The chunk index of an open repository as the main thread keeps it: which fragments are loaded, and their shared tables. */
+import { BackupError } from '../errors.ts'
+import type { Target } from '../targets/target.ts'
+import { mapBounded } from '../util/concurrency.ts'
+import { ChunkIndex, ChunkTable, type ChunkTablePlain } from '../workers/chunk-index.ts'
+import type { BuiltTable, StoredFragment } from '../workers/index-build.ts'
+import type { Session } from '../workers/rpc.ts'
+import { PREFIX } from './keys-layout.ts'
+
+/** Many small tables make look-ups slow (each is a probe of its own); beyond this they are built anew as one. */
+const MAX_TABLES = 12
+const LIST_AGAIN = 3
+
+export interface DamagedObject {
+  key: string
+  code: string
+  message: string
+}
+
+export class IndexSet {
+  private readonly target: Target
+  private tables: ChunkTable[] = []
+  private readonly loaded = new Set<string>()
+  private readonly absent = new Set<string>()
+  private damagedFragments: DamagedObject[] = []
+
+  constructor(target: Target) {
+    this.target = target
+  }
+
+  /** Tables for a worker session; shared memory, nothing is copied. */
+  get plain(): ChunkTablePlain[] {
+    return this.tables.map((table) => table.plain)
+  }
+
+  get index(): ChunkIndex {
+    return new ChunkIndex(this.plain)
+  }
+
+  get damaged(): readonly DamagedObject[] {
+    return this.damagedFragments
+  }
+
+  get fragments(): number {
+    return this.loaded.size
+  }
+
+  get chunks(): number {
+    return this.tables.reduce((sum, table) => sum + table.chunks, 0)
+  }
+
+  get sizeBytes(): number {
+    return this.tables.reduce((sum, table) => sum + table.sizeBytes, 0)
+  }
+
+  /** Packs by name, absent ones left out. */
+  packs(): Map<string, number> {
+    const packs = new Map<string, number>()
+    for (const table of this.tables) {
+      for (let pack = 0; pack < table.packCount; pack++) {
+        if (!table.packIsAbsent(pack)) packs.set(table.packName(pack), table.packSize(pack))
+      }
+    }
+    return packs
+  }
+
+  /** Takes packs that a prune named out of use, now and for tables yet to come. */
+  markAbsent(names: ReadonlySet<string>): void {
+    for (const name of names) this.absent.add(name)
+    for (const table of this.tables) table.markAbsent(names)
+  }
+
+  /** A table of packs that this process stored, and the fragments that say so. */
+  add(table: ChunkTablePlain, fragmentKeys: readonly string[]): void {
+    this.tables.push(this.marked(table))
+    for (const key of fragmentKeys) this.loaded.add(key)
+  }
+
+  private marked(plain: ChunkTablePlain): ChunkTable {
+    const table = new ChunkTable(plain)
+    if (this.absent.size > 0) table.markAbsent(this.absent)
+    return table
+  }
+
+  /** Reads what is new in `index/`. A fragment that is gone was merged into another: list again. */
+  async refresh(builder: () => Promise<Session>, signal?: AbortSignal): Promise<void> {
+    if (this.tables.length > MAX_TABLES) this.forget()
+    for (let attempt = 0; attempt < LIST_AGAIN; attempt++) {
+      const fresh: string[] = []
+      for await (const { key } of this.target.list(PREFIX.index, { signal })) if (!this.loaded.has(key)) fresh.push(key)
+      if (fresh.length === 0) return
+      const stored = await this.read(fresh, signal)
+      await this.build(stored, await builder())
+      if (stored.length === fresh.length) return
+    }
+    throw new BackupError('OBJECT_MISSING', 'Index fragments vanished again and again while they were read.', {
+      origin: 'repository',
+      retryable: true,
+    })
+  }
+
+  private forget(): void {
+    this.tables = []
+    this.loaded.clear()
+    this.damagedFragments = []
+  }
+
+  private async read(keys: readonly string[], signal?: AbortSignal): Promise<StoredFragment[]> {
+    const stored: StoredFragment[] = []
+    const get = async (key: string): Promise<StoredFragment | undefined> => {
+      const bytes = await getOrUndefined(this.target, key, signal)
+      return bytes && { key, bytes }
+    }
+    for await (const fragment of mapBounded(keys, this.target.traits.maxConcurrency, get, signal)) {
+      if (fragment) stored.push(fragment)
+    }
+    return stored
+  }
+
+  private async build(fragments: StoredFragment[], session: Session): Promise<void> {
+    const transfer = fragments.map(({ bytes }) => bytes.buffer as ArrayBuffer)
+    const keys = fragments.map(({ key }) => key)
+    const built = await session.call<BuiltTable>('build', { fragments }, transfer)
+    this.damagedFragments.push(...built.damaged)
+    if (built.packs > 0) this.tables.push(this.marked(built.table))
+    for (const key of keys) this.loaded.add(key)
+  }
+}
+
+export async function getOrUndefined(
+  target: Target,
+  key: string,
+  signal?: AbortSignal,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  try {
+    return await target.get(key, { signal })
+  } catch (error) {
+    if (BackupError.is(error) && error.code === 'TARGET_OBJECT_NOT_FOUND') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,89 @@
+/** An open repository with what reading and writing need beside its records: the chunk index, and what workers start from. */
+
+import { FILES_PROFILE } from '../chunking/profiles.ts'
+import type { IdAlgorithm } from '../crypto/chunk-id.ts'
+import { describeTransform, runsInWorker } from '../transforms/spec.ts'
+import type { Transform } from '../transforms/transform.ts'
+import type { Lease, PoolHandle } from '../workers/pool.ts'
+import { acquirePool } from '../workers/pool.ts'
+import type { Session } from '../workers/rpc.ts'
+import type { VaultPlain } from '../workers/vault.ts'
+import { IndexSet } from './index-set.ts'
+import type { Repository } from './open.ts'
+import type { Run } from './runs.ts'
+
+export interface RepositoryOptions {
+  repository: Repository
+  pool: PoolHandle
+  /** In the order they are applied. */
+  transforms: readonly Transform[]
+  decodeCheck: boolean
+}
+
+export class OpenRepository {
+  readonly repository: Repository
+  readonly index: IndexSet
+  readonly pool: PoolHandle
+  private readonly transforms: readonly Transform[]
+  private readonly decodeCheck: boolean
+  private readonly inline = acquirePool('inline')
+  private refreshing: Promise<void> = Promise.resolve()
+
+  constructor({ repository, pool, transforms, decodeCheck }: RepositoryOptions) {
+    this.repository = repository
+    this.pool = pool
+    this.transforms = transforms
+    this.decodeCheck = decodeCheck
+    this.index = new IndexSet(repository.target)
+  }
+
+  get id(): string {
+    return this.repository.repositoryId
+  }
+
+  /** Threads for one run. A transform that no worker can load keeps the whole run on the main thread. */
+  lease(): Promise<Lease> {
+    return this.transforms.every(runsInWorker) ? this.pool.lease() : this.inline.lease()
+  }
+
+  /** Buffers in it are copies. */
+  vault(): VaultPlain {
+    const { repositoryId, keyring, config } = this.repository
+    const encode = this.transforms.map((each) => (runsInWorker(each) ? describeTransform(each) : each))
+    return {
+      repositoryId,
+      keyring: keyring.toPlain(),
+      idAlgorithm: config.idAlgorithm as IdAlgorithm,
+      profile: { ...(config.chunking[FILES_PROFILE.name] ?? FILES_PROFILE), name: FILES_PROFILE.name },
+      encode,
+      decode: encode,
+      compare: this.decodeCheck,
+    }
+  }
+
+  /** Brings the index up to date, and leaves out what a prune has named. One at a time. */
+  refreshIndex(lease: Lease, signal: AbortSignal | undefined, run?: Run): Promise<void> {
+    if (run) this.index.markAbsent(run.absentPacks)
+    const next = this.refreshing.catch(() => undefined).then(() => this.refresh(lease, signal))
+    this.refreshing = next
+    return next
+  }
+
+  private async refresh(lease: Lease, signal: AbortSignal | undefined): Promise<void> {
+    let session: Session | undefined
+    const builder = async (): Promise<Session> => {
+      session ??= await lease.threads[0]!.open('index', { vault: this.vault() }, {})
+      return session
+    }
+    try {
+      await this.index.refresh(builder, signal)
+    } finally {
+      await session?.close()
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.inline.close()
+    await this.pool.close()
+  }
+}

@@ -1,0 +1,216 @@
+/**
+ * The main thread's part of writing: sessions in the workers, packs to the target, index fragments behind them. The
+ * order is the protocol's: packs, then fragments, and only the caller's commit makes them count.
+ */
+import { hex } from '../crypto/hash.ts'
+import { randomBytes } from '../crypto/random.ts'
+import { BackupError } from '../errors.ts'
+import type { PackFacts } from '../model/fragment.ts'
+import type { Target } from '../targets/target.ts'
+import { onAbort } from '../util/abort.ts'
+import { mapBounded } from '../util/concurrency.ts'
+import type { ChunkTablePlain } from '../workers/chunk-index.ts'
+import type { RangeRequest } from '../workers/chunk-reader.ts'
+import { packStored, type StoreCounters } from '../workers/chunk-store.ts'
+import { IdTable } from '../workers/id-table.ts'
+import type { FinishedPack } from '../workers/pack-builder.ts'
+import { type Handlers, Moved, type Session, type Thread } from '../workers/rpc.ts'
+import type { VaultPlain } from '../workers/vault.ts'
+import type { IndexSet } from './index-set.ts'
+import { indexKey, packKey } from './keys-layout.ts'
+
+export interface WriterOptions {
+  target: Target
+  vault: VaultPlain
+  index: IndexSet
+  threads: readonly Thread[]
+  runId: string
+  onUnreadable: 'fail' | 'skip'
+  /** LIMIT_EXCEEDED once more than this would be stored. */
+  maxStoredBytes?: number | undefined
+  signal: AbortSignal
+  onStored(bytes: number): void
+  /** Bytes of a large file that is still being read. */
+  onRead(bytes: number): void
+}
+
+/** Packs between two checkpoints: an interrupted run uploads at most these again. */
+const CHECKPOINT_PACKS = 6
+const FIRST_CLAIMS = 1 << 16
+const CLAIMS_GROWTH = 4
+
+export class RepositoryWriter {
+  private readonly options: WriterOptions
+  private readonly facts: PackFacts[] = []
+  private unrecorded: PackFacts[] = []
+  private readonly fragmentKeys: string[] = []
+  private checkpoints: Promise<void> = Promise.resolve()
+  private checkpointFailure: unknown
+  private claims: IdTable[] = []
+  private sessions: Session[] = []
+  private storedBytes = 0
+  tree!: Session
+  ingest: Session[] = []
+  private indexer!: Session
+  private unlink: () => void = () => undefined
+
+  private constructor(options: WriterOptions) {
+    this.options = options
+    this.claims.push(IdTable.create(FIRST_CLAIMS))
+  }
+
+  static async open(options: WriterOptions): Promise<RepositoryWriter> {
+    const writer = new RepositoryWriter(options)
+    try {
+      await writer.start()
+      return writer
+    } catch (error) {
+      await writer.close()
+      throw error
+    }
+  }
+
+  private async start(): Promise<void> {
+    const { threads, vault, index, onUnreadable } = this.options
+    const store = { tables: index.plain, claims: this.claims.map(({ plain }) => plain) }
+    const last = threads.at(-1)!
+    const opening = [
+      this.openSession(last, 'tree', { vault, store }),
+      this.openSession(threads[0]!, 'index', { vault }),
+      ...threads.map((thread) => this.openSession(thread, 'ingest', { vault, store, onUnreadable })),
+    ]
+    this.unlink = onAbort(this.options.signal, (reason) => this.abort(reason))
+    const [tree, indexer, ...ingest] = await Promise.all(opening)
+    this.tree = tree!
+    this.indexer = indexer!
+    this.ingest = ingest
+  }
+
+  private async openSession(thread: Thread, service: string, init: unknown): Promise<Session> {
+    const session = await thread.open(service, init, this.handlers())
+    this.sessions.push(session)
+    const { signal } = this.options
+    if (signal.aborted) session.abort(signal.reason)
+    return session
+  }
+
+  private handlers(): Handlers {
+    return {
+      pack: (pack: FinishedPack) => this.store(pack),
+      range: (request: RangeRequest) => this.range(request),
+      progress: ({ bytes }: { bytes: number }) => this.options.onRead(bytes),
+    }
+  }
+
+  private async range({ pack, start, end }: RangeRequest): Promise<Moved> {
+    const { target, signal } = this.options
+    const bytes = await target.get(packKey(pack), { range: { start, end }, signal })
+    return new Moved(bytes, [bytes.buffer])
+  }
+
+  private async store(pack: FinishedPack): Promise<Moved> {
+    const { target, signal, maxStoredBytes, onStored } = this.options
+    this.storedBytes += pack.packBytes
+    if (maxStoredBytes !== undefined && this.storedBytes > maxStoredBytes) throw storedTooMuch(maxStoredBytes)
+    await target.put(packKey(hex(pack.name)), pack.bytes, { signal })
+    const { name, packBytes, directory } = pack
+    this.facts.push({ name, packBytes, directory })
+    this.unrecorded.push({ name, packBytes, directory })
+    onStored(packBytes)
+    if (this.unrecorded.length >= CHECKPOINT_PACKS) this.checkpoint()
+    this.growClaims()
+    return packStored(pack.bytes)
+  }
+
+  /** Says in the repository where the chunks stored so far are. Runs behind the uploads; `finish` waits for it. */
+  private checkpoint(): void {
+    const packs = this.unrecorded
+    if (packs.length === 0) return
+    this.unrecorded = []
+    this.checkpoints = this.checkpoints
+      .then(() => this.putFragment(packs))
+      .catch((error: unknown) => {
+        this.checkpointFailure ??= error
+      })
+  }
+
+  private async putFragment(packs: PackFacts[]): Promise<void> {
+    const { target, runId, signal } = this.options
+    const key = indexKey(hex(randomBytes(32)))
+    const sealed = await this.indexer.call<Uint8Array<ArrayBuffer>>('seal', { key, runId, packs })
+    await target.put(key, sealed, { signal })
+    this.fragmentKeys.push(key)
+  }
+
+  /** A full table would only cost some duplicates; a new one comes before that. */
+  private growClaims(): void {
+    const newest = this.claims.at(-1)!
+    if (newest.count < newest.capacity / 2) return
+    const next = IdTable.create(newest.capacity * CLAIMS_GROWTH)
+    this.claims.push(next)
+    // Not awaited: a worker takes it after the job that now waits for this pack. Too late costs duplicates only.
+    for (const session of [this.tree, ...this.ingest]) void session.call('claims', next.plain).catch(() => undefined)
+  }
+
+  /** Everything is durable and recorded once this resolves; the index of this process knows it too. */
+  async finish(): Promise<StoreCounters> {
+    const counters = await Promise.all(
+      [this.tree, ...this.ingest].map((each) => each.call<StoreCounters>('finish', null)),
+    )
+    this.checkpoint()
+    await this.checkpoints
+    if (this.checkpointFailure !== undefined) throw this.checkpointFailure
+    return {
+      newChunks: counters.reduce((sum, each) => sum + each.newChunks, 0),
+      newBytes: counters.reduce((sum, each) => sum + each.newBytes, 0),
+      storedBytes: this.storedBytes,
+    }
+  }
+
+  /** Lets later runs of this process find what was stored, without reading the fragments back. */
+  async publish(): Promise<void> {
+    if (this.facts.length === 0) return
+    const table = await this.indexer.call<ChunkTablePlain>('table', { packs: this.facts })
+    this.options.index.add(table, this.fragmentKeys)
+  }
+
+  private abort(reason: unknown): void {
+    for (const session of this.sessions) session.abort(reason)
+  }
+
+  /** Looks at everything this run stored, as the target has it now. */
+  async confirm(): Promise<void> {
+    const { target, signal } = this.options
+    const packs = this.facts.map(({ name, packBytes }) => ({ key: packKey(hex(name)), packBytes }))
+    const fragments = this.fragmentKeys.map((key) => ({ key, packBytes: undefined }))
+    const check = async ({ key, packBytes }: { key: string; packBytes: number | undefined }): Promise<void> => {
+      const found = await target.stat(key, { signal })
+      if (!found || (packBytes !== undefined && found.size !== packBytes)) throw notStored(key, found?.size, packBytes)
+    }
+    for await (const _ of mapBounded([...packs, ...fragments], target.traits.maxConcurrency, check, signal));
+  }
+
+  /** Ends the sessions; after a failure or an abort their work is dropped. */
+  async close(reason?: unknown): Promise<void> {
+    if (reason !== undefined) this.abort(reason)
+    this.unlink()
+    await Promise.allSettled(this.sessions.map((session) => session.close()))
+    await this.checkpoints
+  }
+}
+
+function notStored(key: string, found: number | undefined, expected: number | undefined): BackupError {
+  return new BackupError('TARGET_PROTOCOL', `The target said that it has ${key}, and it has not, or not all of it.`, {
+    origin: 'target',
+    details: { key, found: found ?? null, expected: expected ?? null },
+    hint: 'Nothing was committed. This storage does not keep what it acknowledges; do not trust it with a backup.',
+  })
+}
+
+function storedTooMuch(maxStoredBytes: number): BackupError {
+  return new BackupError('LIMIT_EXCEEDED', `This backup would store more than maxStoredBytes (${maxStoredBytes}).`, {
+    origin: 'usage',
+    details: { maxStoredBytes },
+    hint: 'Nothing was committed. Exclude what is not needed, or raise the limit.',
+  })
+}

@@ -1,0 +1,187 @@
+/**
+ * Where chunks are: tables in shared memory, each built once from index fragments and then only read, by every thread.
+ * A fragment is a set of facts, so a newer table adds locations and never takes one back; a pack that died is marked.
+ */
+
+import type { PackFacts } from '../model/fragment.ts'
+import { CHUNK_ROW_BYTES, decodeDirectory } from '../model/pack.ts'
+import { IdTable, type IdTablePlain } from './id-table.ts'
+
+/** Columns of a chunk: segment number, offset in the raw segment, length. */
+const CHUNK_COLUMNS = 3
+const COLUMN_BYTES = CHUNK_COLUMNS * 4
+/** Columns of a segment: pack number, offset in the pack, stored bytes, raw bytes. */
+const SEGMENT_COLUMNS = 4
+const PACK_COLUMNS = 2
+const PACK_BYTES_COLUMN = 0
+const PACK_ABSENT_COLUMN = 1
+
+export interface ChunkTablePlain {
+  ids: IdTablePlain
+  segments: SharedArrayBuffer
+  packs: SharedArrayBuffer
+  packNames: SharedArrayBuffer
+}
+
+export interface Location {
+  /** Lower-case hex. */
+  pack: string
+  packBytes: number
+  segmentOffset: number
+  storedBytes: number
+  rawBytes: number
+  /** In the raw segment. */
+  offset: number
+  length: number
+  /** Unique for a segment within the index. */
+  segmentKey: string
+}
+
+export class ChunkTable {
+  readonly plain: ChunkTablePlain
+  readonly ids: IdTable
+  private readonly columns: Int32Array
+  private readonly segments: Int32Array
+  private readonly packs: Int32Array
+  private readonly packNames: Buffer
+
+  constructor(plain: ChunkTablePlain) {
+    this.plain = plain
+    this.ids = new IdTable(plain.ids)
+    this.columns = new Int32Array(plain.ids.buffer, this.ids.columnsAt, plain.ids.capacity * CHUNK_COLUMNS)
+    this.segments = new Int32Array(plain.segments)
+    this.packs = new Int32Array(plain.packs)
+    this.packNames = Buffer.from(plain.packNames)
+  }
+
+  /** Built by one thread; read by all once it has been handed over. */
+  static build(packs: readonly PackFacts[]): ChunkTable {
+    const directories = packs.map((pack) => decodeDirectory(pack.directory))
+    const chunks = directories.reduce((sum, directory) => sum + directory.chunkRows.length / CHUNK_ROW_BYTES, 0)
+    const segments = directories.reduce((sum, directory) => sum + directory.segments.length, 0)
+    const table = new ChunkTable({
+      ids: IdTable.create(chunks, COLUMN_BYTES).plain,
+      segments: new SharedArrayBuffer(segments * SEGMENT_COLUMNS * 4),
+      packs: new SharedArrayBuffer(packs.length * PACK_COLUMNS * 4),
+      packNames: new SharedArrayBuffer(packs.length * 32),
+    })
+    let segment = 0
+    for (const [number, directory] of directories.entries()) {
+      const pack = packs[number]!
+      table.packNames.set(pack.name, number * 32)
+      table.packs[number * PACK_COLUMNS + PACK_BYTES_COLUMN] = pack.packBytes
+      let at = 0
+      for (const row of directory.segments) {
+        table.segments.set([number, row.offset, row.storedBytes, row.rawBytes], segment * SEGMENT_COLUMNS)
+        at = table.addChunks(directory.chunkRows, at, row.chunks, segment++)
+      }
+    }
+    return table
+  }
+
+  private addChunks(rows: Buffer, from: number, count: number, segment: number): number {
+    let at = from
+    let offset = 0
+    for (let i = 0; i < count; i++, at += CHUNK_ROW_BYTES) {
+      const length = rows.readUInt32LE(at + 32)
+      const base = this.ids.add(rows, at) * CHUNK_COLUMNS
+      this.columns[base] = segment
+      this.columns[base + 1] = offset
+      this.columns[base + 2] = length
+      offset += length
+    }
+    return at
+  }
+
+  get chunks(): number {
+    return this.ids.count
+  }
+
+  get packCount(): number {
+    return this.packs.length / PACK_COLUMNS
+  }
+
+  get sizeBytes(): number {
+    return (
+      this.ids.sizeBytes +
+      this.plain.segments.byteLength +
+      this.plain.packs.byteLength +
+      this.plain.packNames.byteLength
+    )
+  }
+
+  /** Entry of a chunk in a live pack, or -1. */
+  findLive(id: Uint8Array, at = 0): number {
+    let entry = this.ids.find(id, at)
+    while (entry >= 0 && this.isAbsent(entry)) entry = this.ids.findNext(id, at)
+    return entry
+  }
+
+  private isAbsent(entry: number): boolean {
+    const segment = this.columns[entry * CHUNK_COLUMNS]!
+    const pack = this.segments[segment * SEGMENT_COLUMNS]!
+    return this.packs[pack * PACK_COLUMNS + PACK_ABSENT_COLUMN] === 1
+  }
+
+  location(entry: number, tableNumber: number): Location {
+    const base = entry * CHUNK_COLUMNS
+    const segment = this.columns[base]!
+    const row = segment * SEGMENT_COLUMNS
+    const pack = this.segments[row]!
+    return {
+      pack: this.packName(pack),
+      packBytes: this.packs[pack * PACK_COLUMNS + PACK_BYTES_COLUMN]!,
+      segmentOffset: this.segments[row + 1]!,
+      storedBytes: this.segments[row + 2]!,
+      rawBytes: this.segments[row + 3]!,
+      offset: this.columns[base + 1]!,
+      length: this.columns[base + 2]!,
+      segmentKey: `${tableNumber}:${segment}`,
+    }
+  }
+
+  packNumber(entry: number): number {
+    return this.segments[this.columns[entry * CHUNK_COLUMNS]! * SEGMENT_COLUMNS]!
+  }
+
+  packName(number: number): string {
+    return this.packNames.toString('hex', number * 32, number * 32 + 32)
+  }
+
+  packSize(number: number): number {
+    return this.packs[number * PACK_COLUMNS + PACK_BYTES_COLUMN]!
+  }
+
+  packIsAbsent(number: number): boolean {
+    return this.packs[number * PACK_COLUMNS + PACK_ABSENT_COLUMN] === 1
+  }
+
+  /** Takes these packs out of use. Their names never come back, so this is for good. */
+  markAbsent(names: ReadonlySet<string>): void {
+    for (let pack = 0; pack < this.packCount; pack++) {
+      if (names.has(this.packName(pack))) this.packs[pack * PACK_COLUMNS + PACK_ABSENT_COLUMN] = 1
+    }
+  }
+}
+
+/** All tables together, oldest first. */
+export class ChunkIndex {
+  readonly tables: ChunkTable[]
+
+  constructor(tables: readonly ChunkTablePlain[]) {
+    this.tables = tables.map((plain) => new ChunkTable(plain))
+  }
+
+  has(id: Uint8Array, at = 0): boolean {
+    for (const table of this.tables) if (table.findLive(id, at) >= 0) return true
+    return false
+  }
+
+  find(id: Uint8Array, at = 0): Location | undefined {
+    for (const [number, table] of this.tables.entries()) {
+      const entry = table.findLive(id, at)
+      if (entry >= 0) return table.location(entry, number)
+    }
+    return undefined
+  }
+}

@@ -1,0 +1,139 @@
+/** Chunks by id, in a worker: asks the main thread for a segment's bytes, opens it, checks what it takes out. */
+import { BackupError } from '../errors.ts'
+import { MAX_SEGMENT_RAW_BYTES } from '../model/pack.ts'
+import { type ChunkRef, decodeList } from '../model/streams.ts'
+import { MalformedBytes } from '../util/bytes.ts'
+import type { ChunkIndex, Location } from './chunk-index.ts'
+import type { Host } from './rpc.ts'
+import type { Vault } from './vault.ts'
+
+/** What the main thread answers to 'range'. */
+export interface RangeRequest {
+  pack: string
+  start: number
+  end: number
+}
+
+const CACHED_SEGMENTS = 6
+
+export class ChunkReader {
+  private readonly vault: Vault
+  private readonly host: Host
+  readonly index: ChunkIndex
+  private readonly cache = new Map<string, Promise<Uint8Array>>()
+
+  constructor(vault: Vault, index: ChunkIndex, host: Host) {
+    this.vault = vault
+    this.index = index
+    this.host = host
+  }
+
+  /** A view of a cached segment: valid as long as it is held. Checked against its id. */
+  async chunk(id: Uint8Array, lengthBytes: number): Promise<Uint8Array> {
+    const location = this.index.find(id)
+    if (!location) throw missingChunk(id)
+    const segment = await this.segment(location)
+    const { offset } = location
+    if (location.length !== lengthBytes || offset + lengthBytes > segment.length) {
+      throw corruptChunk(id, location, 'its length differs from what refers to it')
+    }
+    const found = this.vault.hasher.id(segment, offset, offset + lengthBytes)
+    if (Buffer.compare(found, id) !== 0) throw corruptChunk(id, location, 'its content does not match its id')
+    return segment.subarray(offset, offset + lengthBytes)
+  }
+
+  private segment(location: Location): Promise<Uint8Array> {
+    const known = this.cache.get(location.segmentKey)
+    this.cache.delete(location.segmentKey)
+    const opened = known ?? this.load(location)
+    this.cache.set(location.segmentKey, opened)
+    if (this.cache.size > CACHED_SEGMENTS) this.cache.delete(this.cache.keys().next().value as string)
+    return opened
+  }
+
+  private async load(location: Location): Promise<Uint8Array> {
+    const { pack, segmentOffset, storedBytes } = location
+    const request: RangeRequest = { pack, start: segmentOffset, end: segmentOffset + storedBytes }
+    const bytes = (await this.host.call('range', request)) as Uint8Array
+    return openSegment(this.vault, bytes, 0, location)
+  }
+
+  /** The references of a list chunk. */
+  async list(ref: ChunkRef, level: number): Promise<ChunkRef[]> {
+    const bytes = await this.chunk(ref.id!, ref.chunkBytes)
+    try {
+      return decodeList(bytes, level)
+    } catch (error) {
+      if (error instanceof MalformedBytes) throw corruptRecord('chunk list', error)
+      throw error
+    }
+  }
+
+  /** Content references of a stream in order, lists walked down. */
+  async *contentRefs(refs: readonly ChunkRef[], level: number): AsyncGenerator<ChunkRef> {
+    if (level === 0) {
+      yield* refs
+      return
+    }
+    for (const ref of refs) {
+      if (ref.id) yield* this.contentRefs(await this.list(ref, level - 1), level - 1)
+      else yield ref
+    }
+  }
+}
+
+export function openSegment(
+  vault: Vault,
+  bytes: Uint8Array,
+  at: number,
+  expected: { pack: string; storedBytes: number; rawBytes: number },
+): Uint8Array {
+  const { raw, boxBytes } = openIn(vault, bytes, at, expected.pack)
+  if (raw.length !== expected.rawBytes || boxBytes !== expected.storedBytes) {
+    throw new BackupError('OBJECT_CORRUPT', `A segment of pack ${expected.pack} is not the one the index describes.`, {
+      origin: 'repository',
+      details: { object: packKey(expected.pack) },
+    })
+  }
+  return raw
+}
+
+function openIn(vault: Vault, bytes: Uint8Array, at: number, pack: string): { raw: Uint8Array; boxBytes: number } {
+  try {
+    return vault.opener.open(bytes, at, { cls: 'content', maxRawBytes: MAX_SEGMENT_RAW_BYTES })
+  } catch (error) {
+    if (!BackupError.is(error)) throw error
+    throw new BackupError(error.code, `${error.message} (pack ${pack})`, {
+      origin: error.origin,
+      details: { ...error.details, object: packKey(pack) },
+      cause: error,
+    })
+  }
+}
+
+export function packKey(name: string): string {
+  return `packs/${name.slice(0, 2)}/${name}`
+}
+
+export function missingChunk(id: Uint8Array): BackupError {
+  const chunk = Buffer.from(id).toString('hex')
+  return new BackupError('OBJECT_MISSING', `Chunk ${chunk} is in no pack that the index knows.`, {
+    origin: 'repository',
+    details: { chunk },
+    hint: 'Run verify to see which snapshots are affected.',
+  })
+}
+
+function corruptChunk(id: Uint8Array, location: Location, why: string): BackupError {
+  return new BackupError('OBJECT_CORRUPT', `A chunk in pack ${location.pack} is damaged: ${why}.`, {
+    origin: 'repository',
+    details: { chunk: Buffer.from(id).toString('hex'), object: packKey(location.pack) },
+  })
+}
+
+export function corruptRecord(what: string, cause: Error): BackupError {
+  return new BackupError('OBJECT_CORRUPT', `A ${what} cannot be read: ${cause.message}.`, {
+    origin: 'repository',
+    cause,
+  })
+}

@@ -1,0 +1,163 @@
+/**
+ * The end of the write path in a worker: a chunk comes in, is known already or joins a segment; full segments are
+ * sealed into packs, and packs leave for the main thread. Small files share segments, since 1 MiB compresses faster
+ * and better than many small pieces do.
+ */
+import { looksIncompressible } from '../chunking/entropy.ts'
+import { CHUNK_ROW_BYTES, type PackKind, SEGMENT_BYTES } from '../model/pack.ts'
+import { ChunkIndex, type ChunkTablePlain } from './chunk-index.ts'
+import { IdTable, type IdTablePlain } from './id-table.ts'
+import { type FinishedPack, PackBuilder } from './pack-builder.ts'
+import type { Host } from './rpc.ts'
+import { Moved } from './rpc.ts'
+import type { Vault } from './vault.ts'
+
+export interface StorePlain {
+  tables: readonly ChunkTablePlain[]
+  /** Ids that this run has claimed, shared by all its workers. Oldest first. */
+  claims: readonly IdTablePlain[]
+}
+
+export interface StoreCounters {
+  newChunks: number
+  newBytes: number
+  storedBytes: number
+}
+
+/** Packs that may wait for their upload before the worker does. */
+const MAX_WAITING_PACKS = 1
+
+class Gatherer {
+  readonly raw = Buffer.from(new ArrayBuffer(SEGMENT_BYTES))
+  readonly compress: boolean
+  length = 0
+  rows = Buffer.from(new ArrayBuffer(256 * CHUNK_ROW_BYTES))
+  rowBytes = 0
+
+  constructor(compress: boolean) {
+    this.compress = compress
+  }
+
+  addRow(id: Uint8Array, length: number): void {
+    if (this.rowBytes === this.rows.length) {
+      const rows = Buffer.from(new ArrayBuffer(this.rows.length * 2))
+      rows.set(this.rows)
+      this.rows = rows
+    }
+    this.rows.set(id, this.rowBytes)
+    this.rows.writeUInt32LE(length, this.rowBytes + 32)
+    this.rowBytes += CHUNK_ROW_BYTES
+  }
+}
+
+export class ChunkStore {
+  readonly index: ChunkIndex
+  readonly counters: StoreCounters = { newChunks: 0, newBytes: 0, storedBytes: 0 }
+  private readonly vault: Vault
+  private readonly host: Host
+  private readonly claims: IdTable[]
+  /** Claims of this worker that no shared table had room for. */
+  private readonly ownClaims = new Set<string>()
+  private readonly packs: PackBuilder
+  private readonly compressible = new Gatherer(true)
+  private readonly incompressible = new Gatherer(false)
+  private readonly waiting = new Set<Promise<void>>()
+  private failure: unknown
+
+  constructor(vault: Vault, plain: StorePlain, kind: PackKind, host: Host) {
+    this.vault = vault
+    this.host = host
+    this.index = new ChunkIndex(plain.tables)
+    this.claims = plain.claims.map((claims) => new IdTable(claims))
+    this.packs = new PackBuilder(vault, kind, (pack) => this.send(pack))
+  }
+
+  addClaims(plain: IdTablePlain): void {
+    this.claims.push(new IdTable(plain))
+  }
+
+  /**
+   * Stores `buffer[start, end)` unless it is there already, and gives its id. The bytes are copied or sealed before it
+   * returns. Await `drain()` now and then: that is where the worker waits for uploads.
+   */
+  put(buffer: Uint8Array, start: number, end: number): Uint8Array {
+    const id = this.vault.hasher.id(buffer, start, end)
+    if (!this.index.has(id) && this.claim(id)) this.store(id, buffer, start, end)
+    return id
+  }
+
+  private claim(id: Uint8Array): boolean {
+    const newest = this.claims.length - 1
+    for (let i = 0; i < newest; i++) if (this.claims[i]!.find(id) >= 0) return false
+    const outcome = newest < 0 ? 'full' : this.claims[newest]!.claim(id)
+    if (outcome !== 'full') return outcome === 'claimed'
+    const key = Buffer.from(id.buffer, id.byteOffset, 32).toString('latin1')
+    if (this.ownClaims.has(key)) return false
+    this.ownClaims.add(key)
+    return true
+  }
+
+  private store(id: Uint8Array, buffer: Uint8Array, start: number, end: number): void {
+    const length = end - start
+    this.counters.newChunks++
+    this.counters.newBytes += length
+    const gatherer = looksIncompressible(buffer, start, end) ? this.incompressible : this.compressible
+    if (length >= SEGMENT_BYTES) {
+      const row = Buffer.alloc(CHUNK_ROW_BYTES)
+      row.set(id)
+      row.writeUInt32LE(length, 32)
+      this.counters.storedBytes += this.packs.add(buffer.subarray(start, end), row, gatherer.compress)
+      return
+    }
+    if (gatherer.length + length > SEGMENT_BYTES) this.seal(gatherer)
+    gatherer.raw.set(buffer.subarray(start, end), gatherer.length)
+    gatherer.length += length
+    gatherer.addRow(id, length)
+  }
+
+  private seal(gatherer: Gatherer): void {
+    if (gatherer.rowBytes === 0) return
+    const raw = gatherer.raw.subarray(0, gatherer.length)
+    const rows = gatherer.rows.subarray(0, gatherer.rowBytes)
+    this.counters.storedBytes += this.packs.add(raw, rows, gatherer.compress)
+    gatherer.length = 0
+    gatherer.rowBytes = 0
+  }
+
+  /** Ends the segments under way, so that none holds chunks of two sources. */
+  cut(): void {
+    this.seal(this.compressible)
+    this.seal(this.incompressible)
+  }
+
+  private send(pack: FinishedPack): void {
+    const sent = this.host
+      .call('pack', pack, [pack.bytes.buffer])
+      .then((buffer) => {
+        if (buffer instanceof ArrayBuffer) this.packs.recycle(buffer)
+      })
+      .catch((error: unknown) => {
+        this.failure ??= error
+      })
+    this.waiting.add(sent)
+    void sent.then(() => this.waiting.delete(sent))
+  }
+
+  /** Waits while too many packs are on their way, and fails if one could not be stored. */
+  async drain(atMost = MAX_WAITING_PACKS): Promise<void> {
+    while (this.waiting.size > atMost) await Promise.race(this.waiting)
+    if (this.failure !== undefined) throw this.failure
+  }
+
+  /** Everything given so far is durable once this resolves. */
+  async finish(): Promise<void> {
+    this.cut()
+    this.packs.finish()
+    await this.drain(0)
+  }
+}
+
+/** What the main thread answers to 'pack': the buffer goes home to be filled again. */
+export function packStored(bytes: Uint8Array<ArrayBuffer>): Moved {
+  return new Moved(bytes.buffer, [bytes.buffer])
+}

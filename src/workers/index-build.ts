@@ -1,0 +1,84 @@
+/** Worker service 'index': opens index fragments and builds one table of all their facts, off the main thread. */
+
+import { randomBytes } from '../crypto/random.ts'
+import { BackupError } from '../errors.ts'
+import { MAX_BOX_RAW_BYTES } from '../model/box.ts'
+import { decodeFragment, encodeFragment, type PackFacts } from '../model/fragment.ts'
+import { decodeDirectory } from '../model/pack.ts'
+import { MalformedBytes } from '../util/bytes.ts'
+import { ChunkTable, type ChunkTablePlain } from './chunk-index.ts'
+import { type Host, Moved, type Service } from './rpc.ts'
+import { createVault, type Vault, type VaultPlain } from './vault.ts'
+
+export interface StoredFragment {
+  key: string
+  bytes: Uint8Array
+}
+
+export interface BuiltTable {
+  table: ChunkTablePlain
+  chunks: number
+  packs: number
+  damaged: { key: string; code: string; message: string }[]
+}
+
+export async function createIndexBuild(init: { vault: VaultPlain }, _host: Host): Promise<Service> {
+  return new IndexBuild(await createVault(init.vault))
+}
+
+class IndexBuild implements Service {
+  private readonly vault: Vault
+
+  constructor(vault: Vault) {
+    this.vault = vault
+  }
+
+  call(method: string, args: unknown): unknown {
+    if (method === 'build') return this.build((args as { fragments: StoredFragment[] }).fragments)
+    if (method === 'table') return ChunkTable.build((args as { packs: PackFacts[] }).packs).plain
+    if (method === 'seal') return this.seal(args as { key: string; runId: string; packs: PackFacts[] })
+    throw new BackupError('INTERNAL', `index has no method ${method}`, { origin: 'repository' })
+  }
+
+  private build(fragments: readonly StoredFragment[]): BuiltTable {
+    const facts = new Map<string, PackFacts>()
+    const damaged: BuiltTable['damaged'] = []
+    for (const { key, bytes } of fragments) {
+      try {
+        for (const pack of this.open(key, bytes)) facts.set(Buffer.from(pack.name).toString('latin1'), pack)
+      } catch (error) {
+        if (!BackupError.is(error)) throw error
+        damaged.push({ key, code: error.code, message: error.message })
+      }
+    }
+    const table = ChunkTable.build([...facts.values()])
+    return { table: table.plain, chunks: table.chunks, packs: facts.size, damaged }
+  }
+
+  private open(key: string, bytes: Uint8Array): PackFacts[] {
+    const { raw } = this.vault.opener.open(bytes, 0, {
+      cls: 'index',
+      bind: key,
+      maxRawBytes: MAX_BOX_RAW_BYTES,
+      whole: true,
+    })
+    try {
+      const { packs } = decodeFragment(raw)
+      for (const pack of packs) decodeDirectory(pack.directory)
+      return packs
+    } catch (error) {
+      if (!(error instanceof MalformedBytes)) throw error
+      throw new BackupError('OBJECT_CORRUPT', `Index fragment ${key} cannot be read: ${error.message}.`, {
+        origin: 'repository',
+        details: { object: key },
+      })
+    }
+  }
+
+  /** A new fragment as it is stored. Its raw bytes hold 32 random ones, so no two are ever the same. */
+  private seal({ key, runId, packs }: { key: string; runId: string; packs: PackFacts[] }): Moved {
+    const raw = encodeFragment({ runId, packs }, randomBytes(32))
+    const sealed = this.vault.sealer.seal('index', raw, { bind: key, compress: true })
+    return new Moved(sealed, [sealed.buffer])
+  }
+}

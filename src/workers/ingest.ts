@@ -1,0 +1,184 @@
+/** Worker service 'ingest': reads local files, or takes streamed bytes, and gives back finished entry records. */
+import { BackupError } from '../errors.ts'
+import type { Warning } from '../events.ts'
+import { type EntryMeta, FINGERPRINT_BYTES, readMeta, writeMeta } from '../model/entry.ts'
+import { type StreamRefs, writeStreams } from '../model/streams.ts'
+import { ByteReader, ByteWriter } from '../util/bytes.ts'
+import { ChunkStore, type StorePlain } from './chunk-store.ts'
+import { ContentWriter } from './content-writer.ts'
+import { type FileOutcome, readFileInto } from './file-ingest.ts'
+import type { IdTablePlain } from './id-table.ts'
+import { type Host, Moved, type Service } from './rpc.ts'
+import { createVault, type Vault, type VaultPlain } from './vault.ts'
+
+export interface IngestInit {
+  vault: VaultPlain
+  store: StorePlain
+  onUnreadable: 'fail' | 'skip'
+}
+
+/** Files to read: u32-prefixed metas as a scan made them. */
+export interface ReadJob {
+  source: string
+  root: string
+  prefixBytes: number
+  /** Files may be reached through symlinks. */
+  follow: boolean
+  count: number
+  metas: Uint8Array<ArrayBuffer>
+  contentBytes: number
+}
+
+export const STATUS_OK = 0
+export const STATUS_SKIPPED = 1
+
+export interface ReadResult {
+  /** u32-prefixed records of those that were read, in order. */
+  records: Uint8Array<ArrayBuffer>
+  /** FINGERPRINT_BYTES for each of those. */
+  fingerprints: Uint8Array<ArrayBuffer>
+  /** One for each of the job. */
+  statuses: Uint8Array<ArrayBuffer>
+  warnings: Warning[]
+  readBytes: number
+}
+
+export async function createIngest(init: IngestInit, host: Host): Promise<Service> {
+  return new IngestService(await createVault(init.vault), init, host)
+}
+
+class IngestService implements Service {
+  private readonly store: ChunkStore
+  private readonly writer: ContentWriter
+  private readonly vault: Vault
+  private readonly host: Host
+  private readonly onUnreadable: 'fail' | 'skip'
+  private streamed: ContentWriter | undefined
+  private source: string | undefined
+  private last: Promise<unknown> = Promise.resolve()
+
+  constructor(vault: Vault, init: IngestInit, host: Host) {
+    this.vault = vault
+    this.host = host
+    this.onUnreadable = init.onUnreadable
+    this.store = new ChunkStore(vault, init.store, 'content', host)
+    this.writer = new ContentWriter(vault, this.store)
+  }
+
+  /** Calls run one after the other, though they may be sent ahead: the worker never waits for the main thread. */
+  call(method: string, args: unknown): Promise<unknown> {
+    const next = this.last.then(() => this.run(method, args))
+    this.last = next.catch(() => undefined)
+    return next
+  }
+
+  private run(method: string, args: unknown): unknown {
+    this.host.throwIfAborted()
+    if (method === 'read') return this.read(args as ReadJob)
+    if (method === 'data') return this.data(args as { source: string; bytes: Uint8Array })
+    if (method === 'end') return this.end(args as { meta: EntryMeta })
+    if (method === 'drop') return this.streamed?.reset()
+    if (method === 'claims') return this.store.addClaims(args as IdTablePlain)
+    if (method === 'finish') return this.finish()
+    throw new BackupError('INTERNAL', `ingest has no method ${method}`, { origin: 'repository' })
+  }
+
+  private begin(source: string): void {
+    if (this.source !== undefined && this.source !== source) this.store.cut()
+    this.source = source
+  }
+
+  private async read(job: ReadJob): Promise<Moved> {
+    this.begin(job.source)
+    const input = new ByteReader(job.metas)
+    const results = new ResultWriter(job.count)
+    const { host, store, writer, onUnreadable } = this
+    const context = { host, store, writer, onUnreadable, follow: job.follow }
+    for (let i = 0; i < job.count; i++) {
+      const end = input.u32() + input.position
+      const meta = readMeta(input)
+      input.position = end
+      const path = `${job.root}/${meta.path.slice(job.prefixBytes)}`
+      results.add(i, await readFileInto(context, path, meta))
+      await this.store.drain()
+    }
+    return results.take()
+  }
+
+  private async data({ source, bytes }: { source: string; bytes: Uint8Array }): Promise<void> {
+    this.begin(source)
+    this.streamed ??= new ContentWriter(this.vault, this.store)
+    const { streamed } = this
+    for (let at = 0; at < bytes.length; ) {
+      const count = Math.min(streamed.free, bytes.length - at)
+      streamed.window.set(bytes.subarray(at, at + count), streamed.filled)
+      streamed.advance(count)
+      at += count
+    }
+    await this.store.drain()
+  }
+
+  /** Record of the entry whose bytes came by 'data'; none came for an empty one. */
+  private async end({ meta }: { meta: EntryMeta }): Promise<Uint8Array> {
+    const stream = this.streamed?.finish()
+    await this.store.drain()
+    const out = new ByteWriter(1024)
+    writeRecord(out, meta, stream && stream.refs.length > 0 ? [stream] : [])
+    return out.copy()
+  }
+
+  private async finish(): Promise<ChunkStore['counters']> {
+    await this.store.finish()
+    return this.store.counters
+  }
+}
+
+export function writeRecord(out: ByteWriter, meta: EntryMeta, streams: readonly StreamRefs[]): void {
+  scratch.reset()
+  writeMeta(scratch, meta)
+  out.varint(scratch.length)
+  out.raw(scratch.view())
+  scratch.reset()
+  writeStreams(scratch, streams)
+  out.varint(scratch.length)
+  out.raw(scratch.view())
+}
+const scratch = new ByteWriter(4096)
+
+class ResultWriter {
+  private readonly records = new ByteWriter(64 * 1024)
+  private readonly fingerprints = new ByteWriter(256 * FINGERPRINT_BYTES)
+  private readonly statuses: Uint8Array<ArrayBuffer>
+  private readonly warnings: Warning[] = []
+  private readBytes = 0
+
+  constructor(count: number) {
+    this.statuses = new Uint8Array(count)
+  }
+
+  add(index: number, outcome: FileOutcome): void {
+    this.warnings.push(...outcome.warnings)
+    this.readBytes += outcome.readBytes
+    if (!outcome.stream) {
+      this.statuses[index] = STATUS_SKIPPED
+      return
+    }
+    const at = this.records.reserve(4)
+    writeRecord(this.records, outcome.meta, outcome.stream.refs.length > 0 ? [outcome.stream] : [])
+    this.records.bytes.writeUInt32LE(this.records.length - at - 4, at)
+    const position = this.fingerprints.reserve(FINGERPRINT_BYTES)
+    this.fingerprints.bytes.writeBigInt64LE(outcome.fingerprint[0], position)
+    this.fingerprints.bytes.writeBigUInt64LE(outcome.fingerprint[1], position + 8)
+  }
+
+  take(): Moved {
+    const result: ReadResult = {
+      records: this.records.copy(),
+      fingerprints: this.fingerprints.copy(),
+      statuses: this.statuses,
+      warnings: this.warnings,
+      readBytes: this.readBytes,
+    }
+    return new Moved(result, [result.records.buffer, result.fingerprints.buffer, result.statuses.buffer])
+  }
+}

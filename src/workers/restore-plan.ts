@@ -1,0 +1,146 @@
+/** Worker service 'restore-plan': walks the chosen entries of a snapshot's source and gives windows of work. */
+import { BackupError } from '../errors.ts'
+import { type EntryMeta, readMeta, TYPE_DIRECTORY, TYPE_FILE } from '../model/entry.ts'
+import type { TreeRoot } from '../model/page.ts'
+import { type ChunkRef, readStreams, type StreamRefs } from '../model/streams.ts'
+import { ByteReader } from '../util/bytes.ts'
+import { ChunkIndex, type ChunkTablePlain } from './chunk-index.ts'
+import { ChunkReader } from './chunk-reader.ts'
+import { EntrySelector, type SelectorPlain } from './entry-selector.ts'
+import { EntryCursor, guard } from './page-cursor.ts'
+import { type RestoreWindow, WindowBuilder } from './restore-window.ts'
+import { type Host, Moved, type Service } from './rpc.ts'
+import { createVault, type Vault, type VaultPlain } from './vault.ts'
+
+export interface RestorePlanInit {
+  vault: VaultPlain
+  tables: ChunkTablePlain[]
+  root: TreeRoot | null
+  source: string
+  select: SelectorPlain
+}
+
+const WINDOW_ENTRIES = 4096
+const WINDOW_BYTES = 64 * 1024 * 1024
+
+export async function createRestorePlan(init: RestorePlanInit, host: Host): Promise<Service> {
+  return new RestorePlanner(await createVault(init.vault), init, host)
+}
+
+class RestorePlanner implements Service {
+  private readonly reader: ChunkReader
+  private readonly cursor: EntryCursor | undefined
+  private readonly selector: EntrySelector
+  private readonly host: Host
+  private readonly firstOfGroup = new Map<string, string>()
+  /** Directories whose times and modes are set when all they hold is there. */
+  private readonly directories: EntryMeta[] = []
+  private window: WindowBuilder
+  private files = 0
+  private begun = new Set<number>()
+  private complete: number[] = []
+  private readonly windows: AsyncGenerator<RestoreWindow>
+
+  constructor(vault: Vault, init: RestorePlanInit, host: Host) {
+    this.host = host
+    this.reader = new ChunkReader(vault, new ChunkIndex(init.tables), host)
+    this.cursor = init.root ? new EntryCursor(this.reader, init.root) : undefined
+    this.selector = new EntrySelector(init.source, init.select)
+    this.window = new WindowBuilder(this.reader.index)
+    this.windows = this.walk()
+  }
+
+  async call(method: string, args: unknown): Promise<unknown> {
+    if (method === 'next') return this.next()
+    if (method === 'directories') return this.takeDirectories(args as number)
+    throw new BackupError('INTERNAL', `restore-plan has no method ${method}`, { origin: 'repository' })
+  }
+
+  private async next(): Promise<Moved> {
+    const { value } = await this.windows.next()
+    const window = value ?? new WindowBuilder(this.reader.index).build([], this.begun, true)
+    return new Moved(
+      window,
+      window.jobs.map((job: { body: Uint8Array<ArrayBuffer> }) => job.body.buffer),
+    )
+  }
+
+  /** Deepest first: the reverse of path order. */
+  private takeDirectories(count: number): EntryMeta[] {
+    return this.directories.splice(-count).reverse()
+  }
+
+  private async *walk(): AsyncGenerator<RestoreWindow> {
+    const { cursor } = this
+    while (cursor && (await cursor.next())) {
+      this.host.throwIfAborted()
+      const meta = guard('page', () => readMeta(new ByteReader(cursor.page, cursor.metaStart, cursor.metaEnd)))
+      if (!this.selector.selects(meta)) continue
+      for (const parent of this.selector.takeParents(meta)) this.addDirectory(parent)
+      yield* this.add(meta, cursor)
+      if (this.window.entries >= WINDOW_ENTRIES || this.window.bytes >= WINDOW_BYTES) yield this.take(false)
+    }
+    yield this.take(true)
+  }
+
+  private async *add(meta: EntryMeta, cursor: EntryCursor): AsyncGenerator<RestoreWindow> {
+    this.window.entries++
+    if (meta.type === TYPE_DIRECTORY) {
+      this.addDirectory(meta)
+      return
+    }
+    if (meta.type === TYPE_FILE && this.isLink(meta)) return
+    const streams = guard('page', () => readStreams(new ByteReader(cursor.page, cursor.streamsStart, cursor.recordEnd)))
+    const main = streams.find(({ name }) => name === '')
+    if (!main || main.refs.length === 0) this.window.simple.push(meta)
+    else yield* this.addFile(meta, main)
+  }
+
+  private addDirectory(meta: EntryMeta): void {
+    this.window.directories.push(meta)
+    this.directories.push(meta)
+  }
+
+  /** The first name of a group carries the content; the others become links to it. */
+  private isLink(meta: EntryMeta): boolean {
+    if (meta.linkGroup === undefined) return false
+    const first = this.firstOfGroup.get(meta.linkGroup)
+    if (first === undefined) this.firstOfGroup.set(meta.linkGroup, meta.path)
+    else this.window.links.push({ meta, to: first })
+    return first !== undefined
+  }
+
+  private async *addFile(meta: EntryMeta, stream: StreamRefs): AsyncGenerator<RestoreWindow> {
+    const file = this.files++
+    this.window.openFile(file, meta, false)
+    let position = 0
+    for await (const ref of this.refs(stream)) {
+      if (this.window.bytes >= WINDOW_BYTES) {
+        this.window.markSplit(file)
+        yield this.take(false)
+        this.window.openFile(file, meta, true)
+      }
+      this.window.addRef(file, ref, position)
+      position += ref.sizeBytes
+    }
+    if (position !== meta.sizeBytes) {
+      throw new BackupError('OBJECT_CORRUPT', 'The content of an entry is not as long as the entry says.', {
+        origin: 'repository',
+      })
+    }
+    this.complete.push(file)
+  }
+
+  private refs(stream: StreamRefs): AsyncIterable<ChunkRef> | Iterable<ChunkRef> {
+    return stream.level === 0 ? stream.refs : this.reader.contentRefs(stream.refs, stream.level)
+  }
+
+  private take(done: boolean): RestoreWindow {
+    const built = this.window.build(this.complete, this.begun, done)
+    for (const { file } of built.begins) this.begun.add(file)
+    for (const file of this.complete) this.begun.delete(file)
+    this.complete = []
+    this.window = new WindowBuilder(this.reader.index)
+    return built
+  }
+}

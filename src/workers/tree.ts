@@ -1,0 +1,181 @@
+/**
+ * Worker service 'tree': merges scanned entries with the parent snapshot's, says what must be read, and builds the pages
+ * of the new snapshot. Everything stays in path order; batches wait here until their files have been read.
+ */
+import { ID_HEADROOM } from '../crypto/chunk-id.ts'
+import { BackupError } from '../errors.ts'
+import type { EntryBatch } from '../model/entry-batch.ts'
+import type { TreeRoot } from '../model/page.ts'
+import { ChunkReader } from './chunk-reader.ts'
+import { ChunkStore, type StorePlain } from './chunk-store.ts'
+import type { IdTablePlain } from './id-table.ts'
+import type { ReadJob, ReadResult } from './ingest.ts'
+import { PageBuilder } from './page-builder.ts'
+import { ParentJoin } from './parent-join.ts'
+import type { PendingBatch } from './pending-batch.ts'
+import { type Host, Moved, type Service } from './rpc.ts'
+import { createVault, type Vault, type VaultPlain } from './vault.ts'
+
+export interface TreeInit {
+  vault: VaultPlain
+  store: StorePlain
+}
+
+export interface SourceStart {
+  name: string
+  /** Root of the same source in the parent snapshot. */
+  parent: TreeRoot | null
+}
+
+export interface TreeCounts {
+  entries: number
+  added: number
+  modified: number
+  unchanged: number
+  deleted: number
+  contentBytes: number
+}
+
+export interface SourceEnd {
+  root: TreeRoot | null
+  counts: TreeCounts
+}
+
+/** What a batch still needs: the job's entries are those whose content must be read. */
+export interface ScannedAnswer {
+  batch: number
+  job: ReadJob | null
+  /** latin1; for progress. */
+  lastPath: string
+}
+
+export async function createTree(init: TreeInit, host: Host): Promise<Service> {
+  return new TreeService(await createVault(init.vault), init, host)
+}
+
+class TreeService implements Service {
+  private readonly vault: Vault
+  private readonly store: ChunkStore
+  private readonly reader: ChunkReader
+  private source: SourceBuild | undefined
+  private last: Promise<unknown> = Promise.resolve()
+
+  constructor(vault: Vault, init: TreeInit, host: Host) {
+    this.vault = vault
+    this.store = new ChunkStore(vault, init.store, 'tree', host)
+    this.reader = new ChunkReader(vault, this.store.index, host)
+  }
+
+  call(method: string, args: unknown): Promise<unknown> {
+    const next = this.last.then(() => this.run(method, args))
+    this.last = next.catch(() => undefined)
+    return next
+  }
+
+  private run(method: string, args: unknown): unknown {
+    if (method === 'begin') return this.begin(args as SourceStart)
+    if (method === 'scanned') return this.scanned(args as EntryBatch)
+    if (method === 'completed') return this.completed(args as { batch: number; result: ReadResult })
+    if (method === 'end') return this.end()
+    if (method === 'claims') return this.store.addClaims(args as IdTablePlain)
+    if (method === 'put') return this.put(args as Uint8Array)
+    if (method === 'finish') return this.finish()
+    throw new BackupError('INTERNAL', `tree has no method ${method}`, { origin: 'repository' })
+  }
+
+  private begin({ name, parent }: SourceStart): void {
+    this.source = new SourceBuild(
+      name,
+      new ParentJoin(this.reader, parent),
+      new PageBuilder(this.store, this.vault.gear),
+    )
+  }
+
+  private async scanned(batch: EntryBatch): Promise<ScannedAnswer | Moved> {
+    const source = this.source!
+    const pending = await source.join.merge(batch, source.name)
+    const number = source.enqueue(pending)
+    await this.store.drain()
+    const { job } = pending
+    const answer: ScannedAnswer = { batch: number, job, lastPath: source.join.last }
+    return job ? new Moved(answer, [job.metas.buffer]) : answer
+  }
+
+  private async completed({ batch, result }: { batch: number; result: ReadResult }): Promise<void> {
+    this.source!.complete(batch, result)
+    await this.store.drain()
+  }
+
+  private async end(): Promise<SourceEnd> {
+    const source = this.source!
+    await source.join.finish()
+    this.source = undefined
+    const root = source.finish()
+    this.store.cut()
+    await this.store.drain()
+    return { root, counts: source.counts() }
+  }
+
+  /** A record of its own, such as facts too large for the snapshot. */
+  private put(bytes: Uint8Array): Uint8Array {
+    const padded = new Uint8Array(ID_HEADROOM + bytes.length)
+    padded.set(bytes, ID_HEADROOM)
+    return this.store.put(padded, ID_HEADROOM, padded.length)
+  }
+
+  private async finish(): Promise<ChunkStore['counters']> {
+    await this.store.finish()
+    return this.store.counters
+  }
+}
+
+/** One source on its way into pages. */
+class SourceBuild {
+  readonly name: string
+  readonly join: ParentJoin
+  private readonly builder: PageBuilder
+  private readonly queue = new Map<number, PendingBatch>()
+  private next = 0
+  private written = 0
+  private entries = 0
+  private contentBytes = 0
+
+  constructor(name: string, join: ParentJoin, builder: PageBuilder) {
+    this.name = name
+    this.join = join
+    this.builder = builder
+  }
+
+  enqueue(batch: PendingBatch): number {
+    const number = this.next++
+    this.queue.set(number, batch)
+    this.flush()
+    return number
+  }
+
+  complete(number: number, result: ReadResult): void {
+    this.queue.get(number)!.complete(result)
+    this.flush()
+  }
+
+  /** Batches that are whole go to the pages, in their order. */
+  private flush(): void {
+    for (let batch = this.queue.get(this.written); batch?.isComplete; batch = this.queue.get(this.written)) {
+      this.queue.delete(this.written++)
+      batch.forEach((path, record, fingerprints, at, contentBytes) => {
+        this.entries++
+        this.contentBytes += contentBytes
+        this.builder.add(path, record, fingerprints, at, contentBytes)
+      })
+    }
+  }
+
+  finish(): TreeRoot | null {
+    if (this.queue.size > 0) throw new BackupError('INTERNAL', 'entries were never completed', { origin: 'repository' })
+    return this.builder.finish()
+  }
+
+  counts(): TreeCounts {
+    return { entries: this.entries, contentBytes: this.contentBytes, ...this.join.counts }
+  }
+}
