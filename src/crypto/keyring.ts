@@ -26,8 +26,9 @@ export class Keyring {
 
   private constructor({ encrypted, root, epochs }: KeyringPlain) {
     this.encrypted = encrypted
-    this.#root = root.slice()
-    for (const { n, secret } of epochs) this.#secrets.set(n, secret.slice())
+    // Copies; not by slice(), which on a Buffer shares the memory.
+    this.#root = new Uint8Array(root)
+    for (const { n, secret } of epochs) this.#secrets.set(n, new Uint8Array(secret))
     this.newestEpoch = Math.max(...this.#secrets.keys())
   }
 

@@ -40,10 +40,15 @@ export function decodeSecretBundle(bytes: Uint8Array): SecretBundle {
   if (bytes.length !== HEAD_BYTES + count * EPOCH_BYTES) throw corrupt('length')
   const epochs = Array.from({ length: count }, (_, i) => {
     const at = HEAD_BYTES + i * EPOCH_BYTES
-    return { n: view.getUint32(at, true), secret: bytes.slice(at + 4, at + EPOCH_BYTES) }
+    return { n: view.getUint32(at, true), secret: copy(bytes, at + 4) }
   })
   if (epochs.some(({ n }, i) => i > 0 && n <= (epochs[i - 1]?.n ?? 0))) throw corrupt('epoch order')
-  return { root: bytes.slice(5, 5 + SECRET_BYTES), epochs }
+  return { root: copy(bytes, 5), epochs }
+}
+
+/** Not by slice(), which on a Buffer shares the memory. */
+function copy(bytes: Uint8Array, at: number): Uint8Array {
+  return new Uint8Array(bytes.subarray(at, at + SECRET_BYTES))
 }
 
 function corrupt(reason: string): BackupError {

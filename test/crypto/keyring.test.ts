@@ -62,6 +62,16 @@ describe('Keyring', () => {
     plain.epochs[0]?.secret.fill(0)
     expect(allKeys(keyring, 1)).toEqual(allKeys(fixed(), 1))
   })
+  it('keeps its secrets when the Buffer that they came in is wiped', () => {
+    const encoded = Buffer.from(fixed().encode())
+    const decoded = Keyring.decode(encoded)
+    const root = Buffer.from(seededBytes(32, 1))
+    const secret = Buffer.from(seededBytes(32, 2))
+    const made = Keyring.fromPlain({ encrypted: true, root, epochs: [{ n: 1, secret }] })
+    for (const buffer of [encoded, root, secret]) buffer.fill(0)
+    for (const keyring of [decoded, made]) expect(allKeys(keyring, 1)).toEqual(allKeys(fixed(), 1))
+    expect(decodeSecretBundle(Buffer.from(fixed().encode())).root).toEqual(seededBytes(32, 1))
+  })
   it('never shows a secret', () => {
     const keyring = fixed()
     const shown = [
