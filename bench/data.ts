@@ -10,7 +10,7 @@ import { makeVocabulary } from './generate/words.ts'
 import { writeTree } from './generate/write.ts'
 
 /** Raised when the generator changes, so that a tree cached by an older one is not taken for the new one's. */
-const GENERATOR = 1
+const GENERATOR = 2
 
 export const FULL: TreeOptions = { files: 100_000, bytes: 2_000_000_000, seed: 1 }
 /** For trying the harness, not for figures. */
@@ -36,7 +36,8 @@ export function cachedTree(folder: string, options: TreeOptions): string {
   return join(place, 'tree')
 }
 
-const positive = (name: string, text: string): number => {
+/** The value of a command line option that counts something. */
+export function positive(name: string, text: string): number {
   const value = Number(text)
   if (!Number.isSafeInteger(value) || value <= 0) throw new Error(`--${name} must be a positive whole number: ${text}`)
   return value

@@ -16,7 +16,7 @@ export interface Machine {
   readonly system: string
   readonly filesystem: string
   readonly node: string
-  /** Processes that wanted to run in the last minute, when the benchmark began: above 0.5 the figures are noisy. */
+  /** Processes that wanted to run in the minute before the benchmark began: above 0.5 the figures are noisy. */
   readonly loadAverage: number
 }
 

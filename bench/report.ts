@@ -1,6 +1,8 @@
 /** From measured rows to tables: medians, ratios of pairs, and the numbers that must be met. */
 import type { Machine } from './machine.ts'
-import { median, type RoundsResult, type Row, STEPS, type Step } from './rounds.ts'
+import { type RoundsResult, type Row, STEPS, type Step } from './rounds.ts'
+import { median } from './statistics.ts'
+import { describeCpu, table } from './table.ts'
 
 export interface Report {
   readonly machine: Machine
@@ -53,12 +55,6 @@ const FIELD_NAMES: Record<Field, string> = {
   cpuMs: 'CPU time',
   peakBytes: 'Peak memory of the process tree',
   repositoryBytes: 'Repository size',
-}
-
-function table(head: readonly string[], body: readonly (readonly string[])[]): string {
-  const widths = head.map((cell, i) => Math.max(cell.length, ...body.map((row) => (row[i] ?? '').length)))
-  const line = (cells: readonly string[]): string => `| ${cells.map((c, i) => c.padEnd(widths[i] ?? 0)).join(' | ')} |`
-  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...body.map(line)].join('\n')
 }
 
 function fieldTable(report: Report, field: Field): string {
@@ -134,11 +130,10 @@ function numbersTable(report: Report): string {
 }
 
 function facts({ machine, versions, data, rounds, result }: Report): string {
-  const sha = machine.shaNi === undefined ? '' : machine.shaNi ? ', with SHA-NI' : ', without SHA-NI'
   const change = result.changes[0]
   const equal = Object.entries(result.equal).map(([peer, same]) => `${peer} ${same ? 'equal' : 'DIFFERENT'}`)
   return [
-    `- Machine: ${machine.cores} × ${machine.cpu}${sha}, ${(machine.memoryBytes / 2 ** 30).toFixed(0)} GiB, ${machine.system}, ${machine.filesystem}; load ${machine.loadAverage.toFixed(2)} at the start`,
+    `- Machine: ${describeCpu(machine)}`,
     `- Programs: ${Object.values(versions).join(', ')}; Node ${machine.node}`,
     `- Data: ${data.files} files and links, ${(data.bytes / 1e9).toFixed(2)} GB (${data.from}), in the page cache`,
     ...(change

@@ -9,6 +9,7 @@ import { applyChange, type ChangeCounts } from './change.ts'
 import { measureTree } from './machine.ts'
 import { type Command, measure, outputOf, type Usage } from './measure.ts'
 import type { Peer, Place } from './peers/peer.ts'
+import { median } from './statistics.ts'
 
 export const STEPS = ['first', 'unchanged', 'unchanged-open', 'changed', 'restore', 'verify'] as const
 export type Step = (typeof STEPS)[number]
@@ -37,13 +38,6 @@ export interface RoundsResult {
   readonly changes: ChangeCounts[]
   /** By program: whether `diff -r` found the restored tree of the first round equal to the data. */
   readonly equal: Record<string, boolean>
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length >> 1
-  if (sorted.length % 2 === 1) return sorted[middle] as number
-  return ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2
 }
 
 /** One round: everything it makes is below its own folder. */

@@ -5,7 +5,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { cachedTree, TREE_FLAGS, treeOptions } from './data.ts'
+import { cachedTree, positive, TREE_FLAGS, treeOptions } from './data.ts'
 import { describeMachine, ensureBuilt, measureTree, requireSpace } from './machine.ts'
 import { measure } from './measure.ts'
 import { borgPeer } from './peers/borg.ts'
@@ -48,13 +48,13 @@ async function findPeers(wanted: string): Promise<{ peers: Peer[]; versions: Rec
 const SPACE_FACTOR = 1.8
 
 const { values } = parseArgs({ options: OPTIONS })
-const rounds = Number(values.rounds)
-if (!Number.isInteger(rounds) || rounds < 1)
-  throw new Error(`--rounds must be a positive whole number: ${values.rounds}`)
+const rounds = positive('rounds', values.rounds)
 const options = treeOptions(values)
 const { peers, versions } = await findPeers(values.peers)
-if (peers.includes(holdfastPeer)) ensureBuilt()
 mkdirSync(values.dir, { recursive: true })
+// First of all, so that the load average is not our own preparation's.
+const machine = await describeMachine(values.dir)
+if (peers.includes(holdfastPeer)) ensureBuilt()
 
 console.error('preparing the data')
 const original = values.data ?? cachedTree(values.dir, options)
@@ -62,7 +62,6 @@ const { files, bytes } = measureTree(original)
 await requireSpace(values.dir, bytes * (1 + SPACE_FACTOR * peers.length * rounds))
 const folder = mkdtempSync(join(resolve(values.dir), 'run-'))
 try {
-  const machine = await describeMachine(folder)
   // The rounds change what they back up, so they get a copy; a folder of the user's is only read.
   const data = join(folder, 'data')
   await measure({ file: 'cp', args: ['-a', '--reflink=auto', resolve(original), data] })

@@ -42,7 +42,7 @@ const BIG: readonly (readonly [path: string, kind: ContentKind, share: number])[
   ['var/export/images.zip', 'archive', 0.075],
   ['var/log/app.log', 'log', 0.05],
 ]
-const MEDIA_SHARE = 0.225
+const MEDIA_SHARE = 0.125
 const EXTENSION = { code: 'ts', prose: 'md', json: 'json', log: 'log', database: 'db', archive: 'zip' } as const
 const NEWEST = 1_770_000_000
 
