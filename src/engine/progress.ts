@@ -64,7 +64,7 @@ export class ProgressMeter {
     this.#tick(worked)
   }
 
-  /** Names what the run does now. Always sent at once, unless the last report is younger than the interval. */
+  /** Names what the run does now. */
   phase(name: string): void {
     this.#phase = name
     this.#currentPath = undefined

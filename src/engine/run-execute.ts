@@ -1,6 +1,6 @@
 /** The middle of a run: its limits, its turn, its body. */
 import { BackupError } from '../errors.ts'
-import { abortError, onAbort } from '../util/abort.ts'
+import { abortError, onAbort, throwIfAborted } from '../util/abort.ts'
 import { watchStall, watchTimeout } from './run-limits.ts'
 import type { RunSummary } from './run-report.ts'
 import type { Run } from './run-state.ts'
@@ -36,6 +36,8 @@ export async function executeRun<R>(
   try {
     if (timeoutMs !== undefined) watchTimeout(timeoutMs, watch)
     const release = await engine.queue.acquire(call.exclusive ?? [], run.signal, () => run.progress.phase('waiting'))
+    if (run.signal.aborted) release()
+    throwIfAborted(run.signal)
     run.progress.phase('start')
     if (stallMs !== undefined) void watchStall(stallMs, () => run.progress.lastActivityMs, watch)
     const work = (async () => await body())()

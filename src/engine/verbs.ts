@@ -1,7 +1,10 @@
 /** Where the engine finds the body of each verb. The facade checks options and knows nothing else. */
 import type { Readable } from 'node:stream'
 import { BackupError } from '../errors.ts'
+import { backup } from './backup/run-backup.ts'
 import type { EngineBasics } from './engine-context.ts'
+import { loadSnapshots } from './load-snapshots.ts'
+import { openEngine } from './open/open-engine.ts'
 import type { ParsedBackupOptions } from './options-backup.ts'
 import type { ParsedPlanRestoreOptions, ParsedRestoreOptions } from './options-restore.ts'
 import type { ParsedVerifyOptions } from './options-verify.ts'
@@ -33,15 +36,15 @@ export interface Verbs {
 }
 
 export const verbs: Verbs = {
-  open: notBuilt('open'),
-  backup: notBuilt('backup'),
+  open: openEngine,
+  backup,
   verify: notBuilt('verify'),
   diff: notBuilt('diff'),
   planRestore: notBuilt('planRestore'),
   restore: notBuilt('restore'),
   read: notBuilt('read'),
   entries: notBuilt('entries'),
-  loadSnapshots: notBuilt('loadSnapshots'),
+  loadSnapshots,
 }
 
 function notBuilt(verb: string): () => never {

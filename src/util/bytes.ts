@@ -62,7 +62,7 @@ export class ByteWriter {
   latin1(value: string): void {
     this.varint(value.length)
     const at = this.reserve(value.length)
-    this.bytes.latin1Write(value, at)
+    this.bytes.write(value, at, 'latin1')
   }
 
   utf8(value: string): void {
@@ -153,13 +153,13 @@ export class ByteReader {
     const count = this.varint()
     if (count > maxBytes) throw new MalformedBytes('text too long')
     const at = this.take(count)
-    return this.bytes.latin1Slice(at, at + count)
+    return this.bytes.toString('latin1', at, at + count)
   }
 
   utf8(maxBytes: number): string {
     const count = this.varint()
     if (count > maxBytes) throw new MalformedBytes('text too long')
     const at = this.take(count)
-    return this.bytes.utf8Slice(at, at + count)
+    return this.bytes.toString('utf8', at, at + count)
   }
 }

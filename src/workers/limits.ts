@@ -16,19 +16,15 @@ export const RETRY_START_MS = 60_000
 /** Linux gives threads their own priority: workers yield the processor to the host's event loop. */
 export const WORKER_NICENESS = 10
 
-const DEFAULT_OLD_GENERATION_MB = 512
-const LEAST_OLD_GENERATION_MB = 64
-/** Buffers live outside the heap, so the young generation stays small; the default of 48 MB a thread is waste. */
-const YOUNG_GENERATION_MB = 16
-
 export interface HeapLimits {
-  maxOldGenerationSizeMb: number
-  maxYoungGenerationSizeMb: number
+  readonly maxOldGenerationSizeMb: number
+  readonly maxYoungGenerationSizeMb: number
 }
 
-/** Heap limits of one thread, where `maxMemoryBytes` is meant for all `threads` together. Half is left for buffers. */
-export function heapLimits(threads: number, maxMemoryBytes: number | undefined): HeapLimits {
-  const share = maxMemoryBytes === undefined ? Number.POSITIVE_INFINITY : maxMemoryBytes / threads / 2 / 2 ** 20
-  const old = Math.max(LEAST_OLD_GENERATION_MB, Math.min(DEFAULT_OLD_GENERATION_MB, Math.floor(share)))
-  return { maxOldGenerationSizeMb: old, maxYoungGenerationSizeMb: YOUNG_GENERATION_MB }
-}
+/**
+ * Heap of one thread. It is far above need on purpose, and no means to bound memory: V8 does not always end only the
+ * thread that reaches its limit. With large arrays it aborts the whole process, or collects garbage without end (seen
+ * with Node 24.21). What bounds memory are the buffers in flight, which live outside the heap; therefore the young
+ * generation is small as well.
+ */
+export const HEAP_LIMITS: HeapLimits = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 16 }

@@ -1,19 +1,27 @@
 /** The services that run in workers, by name. */
 import { BackupError } from '../errors.ts'
+import { createBrowse } from './browse.ts'
+import { createDiff } from './diff.ts'
 import { createIndexBuild } from './index-build.ts'
 import { createIngest } from './ingest.ts'
+import { createRestorePlan } from './restore-plan.ts'
 import type { Host, Service } from './rpc.ts'
 import { createScan } from './scan.ts'
 import { createTree } from './tree.ts'
+import { createVerify } from './verify.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: each service knows the type of its own start
 type Create = (init: any, host: Host) => Promise<Service>
 
 const SERVICES: Readonly<Record<string, Create>> = {
+  browse: createBrowse,
+  diff: createDiff,
   index: createIndexBuild,
   ingest: createIngest,
+  'restore-plan': createRestorePlan,
   scan: createScan,
   tree: createTree,
+  verify: createVerify,
   'test:echo': createEcho,
 }
 

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { BackupError } from '../errors.ts'
 import { InlineThread } from './inline-thread.ts'
-import { heapLimits, RETRY_START_MS } from './limits.ts'
+import { HEAP_LIMITS, type HeapLimits, RETRY_START_MS } from './limits.ts'
 import type { Thread } from './rpc.ts'
 import { WorkerThread } from './thread.ts'
 import { findWorkerFile } from './worker-file.ts'
@@ -17,7 +17,7 @@ export interface WorkerPool extends AsyncDisposable {
 export interface WorkerPoolOptions {
   /** 1 to 256. Default: `os.availableParallelism()`. */
   threads?: number
-  /** Bytes that all threads together should stay below, at least 128 MiB for each thread. Default: no limit. */
+  /** Bytes of buffers (packs, segments) that the work in all threads together may hold. Default: no limit. */
   maxMemoryBytes?: number
 }
 
@@ -25,6 +25,7 @@ export interface WorkerPoolOptions {
 export interface Lease {
   /** At least one; a single inline one where no worker could be started. */
   readonly threads: readonly Thread[]
+  /** As the pool's owner said: whoever sends buffers to the threads keeps to it. */
   readonly maxMemoryBytes: number | undefined
   /** Gives the threads back, which lets an idle process exit. Close the sessions first. Idempotent. */
   release(): void
@@ -37,10 +38,11 @@ export interface PoolWarning {
 export type OnPoolWarning = (warning: PoolWarning) => void
 
 export interface ThreadPoolOptions extends WorkerPoolOptions {
-  /** Another worker file and shorter times: for tests. */
+  /** Another worker file, shorter times, less heap: for tests. */
   file?: URL
   handshakeMs?: number
   stopMs?: number
+  heap?: HeapLimits
 }
 
 /** Why there are no threads, and until when (of `performance.now`) nobody tries again. */
@@ -106,8 +108,7 @@ export class ThreadPool implements WorkerPool {
 
   #occupy(): WorkerThread[] {
     const file = findWorkerFile(this.#options.file)
-    const heap = heapLimits(this.threads, this.maxMemoryBytes)
-    const { handshakeMs, stopMs } = this.#options
+    const { handshakeMs, stopMs, heap = HEAP_LIMITS } = this.#options
     return this.#slots.map((slot, n) => {
       const thread = slot?.alive ? slot : new WorkerThread({ id: this.#nextId++, file, heap, handshakeMs, stopMs })
       this.#slots[n] = thread

@@ -5,21 +5,19 @@ import { commitSnapshot } from '../../repository/commit.ts'
 import { type Run, startRun } from '../../repository/runs.ts'
 import { RepositoryWriter } from '../../repository/writer.ts'
 import type { Lease } from '../../workers/pool.ts'
-import { type ParsedBackupOptions, parseBackupOptions, sourceKeys } from '../options-backup.ts'
+import { type ParsedBackupOptions, sourceKeys } from '../options-backup.ts'
 import { type BodyResult, type RunContext, withRun } from '../run-context.ts'
 import { describeOptions } from '../run-report.ts'
 import { viewSnapshot } from '../snapshot-view.ts'
-import type { BackupOptions, BackupResult } from '../types-backup.ts'
+import type { BackupResult } from '../types-backup.ts'
 import type { EngineContext } from '../types-context.ts'
-import { verifySnapshot } from '../verify/verify-snapshot.ts'
 import { BackupTally } from './backup-tally.ts'
 import { type OpenedSources, openSources } from './open-sources.ts'
 import { chooseParents, type Parents } from './parents.ts'
 import { buildSnapshot, moveLargeFacts } from './snapshot-record.ts'
 import { backupSource } from './source-backup.ts'
 
-export function backup(engine: EngineContext, given?: BackupOptions): Promise<BackupResult> {
-  const options = parseBackupOptions(given, engine)
+export function backup(engine: EngineContext, options: ParsedBackupOptions): Promise<BackupResult> {
   const call = {
     verb: 'backup' as const,
     options,
@@ -111,7 +109,6 @@ async function writeSnapshot(
     })
     await writer.publish()
     await writer.close()
-    if (options.verify === 'data') await verifySnapshot(engine, info, lease, run)
     const view = viewSnapshot(info)
     return { snapshot: view, counts: view.counts, verified: options.verify }
   } catch (error) {

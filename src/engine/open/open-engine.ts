@@ -1,0 +1,42 @@
+/** Opens the repository for an engine. Starts no worker and no timer. */
+import { newId } from '../../crypto/random.ts'
+import { openRepository } from '../../repository/open.ts'
+import { OpenRepository } from '../../repository/open-repository.ts'
+import type { Reports } from '../../repository/reports.ts'
+import { orderTransforms } from '../../transforms/chain.ts'
+import { TransformRegistry } from '../../transforms/registry.ts'
+import { zstd } from '../../transforms/zstd.ts'
+import { acquirePool } from '../../workers/pool.ts'
+import type { EngineBasics } from '../engine-context.ts'
+import { fromRecord, toRecord } from '../report-record.ts'
+import type { EngineParts, ReportStore } from '../types-context.ts'
+import type { EngineOptions } from '../types-engine.ts'
+
+export async function openEngine(options: EngineOptions, basics: EngineBasics): Promise<EngineParts> {
+  const { target, key, create = 'if-empty' } = options
+  const transforms = options.transforms ?? [zstd()]
+  orderTransforms(transforms)
+  const registry = new TransformRegistry(
+    transforms.filter(({ kind, id }) => kind !== 'encrypt' || id !== 'aes-256-gcm'),
+  )
+  const repository = await openRepository({ target, key, create, transforms, registry, now: basics.clock.now() })
+  for (const warning of repository.warnings) basics.logger.warn({ warning }, warning.message)
+  const pool = acquirePool(options.workers, (warning) => basics.logger.warn({ warning }, warning.message))
+  const open = new OpenRepository({ repository, pool, transforms, decodeCheck: options.decodeCheck ?? true })
+  return {
+    repository: open,
+    target,
+    pool,
+    reports: reportStore(repository.reports),
+    newRunId: () => newId(basics.clock.now()),
+    closers: [() => open.close(), () => target.close()],
+  }
+}
+
+function reportStore(reports: Reports): ReportStore {
+  return {
+    save: (report, options) => reports.write(toRecord(report), options),
+    get: async (runId, options) => fromRecord(await reports.get(runId, options)),
+    list: async (options) => (await reports.list(options)).reports.map(fromRecord),
+  }
+}

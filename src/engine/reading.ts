@@ -1,0 +1,91 @@
+/** What every verb that reads needs: threads, an index that is up to date, and worker sessions that can ask for bytes. */
+
+import { packKey } from '../repository/keys-layout.ts'
+import { onAbort } from '../util/abort.ts'
+import type { RangeRequest } from '../workers/chunk-reader.ts'
+import type { Lease } from '../workers/pool.ts'
+import { type Handlers, Moved, type Session, type Thread } from '../workers/rpc.ts'
+import type { EngineContext } from './types-context.ts'
+
+export class Reading {
+  readonly engine: EngineContext
+  readonly lease: Lease
+  readonly signal: AbortSignal
+  private readonly sessions: Session[] = []
+  private readonly unlink: () => void
+
+  constructor(engine: EngineContext, lease: Lease, signal: AbortSignal) {
+    this.engine = engine
+    this.lease = lease
+    this.signal = signal
+    this.unlink = onAbort(signal, (reason) => this.abort(reason))
+  }
+
+  /** A session whose service gets `vault` and `tables` beside its own options. */
+  async open(service: string, options: object = {}, thread: Thread = this.lease.threads[0]!): Promise<Session> {
+    const { repository } = this.engine
+    const init = { ...options, vault: repository.vault(), tables: repository.index.plain }
+    return this.track(await thread.open(service, init, this.handlers()))
+  }
+
+  track(session: Session): Session {
+    this.sessions.push(session)
+    if (this.signal.aborted) session.abort(this.signal.reason)
+    return session
+  }
+
+  private handlers(): Handlers {
+    return { range: async (request: RangeRequest) => moved(await this.range(request)) }
+  }
+
+  /** Stored bytes of a pack; they own their buffer. */
+  range({ pack, start, end }: RangeRequest): Promise<Uint8Array<ArrayBuffer>> {
+    return this.engine.target.get(packKey(pack), { range: { start, end }, signal: this.signal })
+  }
+
+  private abort(reason: unknown): void {
+    for (const session of this.sessions) session.abort(reason)
+  }
+
+  async close(failure?: unknown): Promise<void> {
+    if (failure !== undefined) this.abort(failure)
+    this.unlink()
+    await Promise.allSettled(this.sessions.map((session) => session.close()))
+    this.lease.release()
+  }
+}
+
+function moved(bytes: Uint8Array<ArrayBuffer>): Moved {
+  return new Moved(bytes, [bytes.buffer])
+}
+
+/** Leases threads, loads what the index lacks, runs the body, and ends all sessions whatever happens. */
+export async function withReading<T>(
+  engine: EngineContext,
+  signal: AbortSignal,
+  body: (reading: Reading) => Promise<T>,
+): Promise<T> {
+  const reading = await beginReading(engine, signal)
+  let failure: unknown
+  try {
+    return await body(reading)
+  } catch (error) {
+    failure = error
+    throw error
+  } finally {
+    await reading.close(failure)
+  }
+}
+
+/** For what outlives the call, such as a stream: the caller closes it. */
+export async function beginReading(engine: EngineContext, signal: AbortSignal): Promise<Reading> {
+  const lease = await engine.repository.lease()
+  const reading = new Reading(engine, lease, signal)
+  try {
+    await engine.repository.refreshIndex(lease, signal)
+    return reading
+  } catch (error) {
+    await reading.close(error)
+    throw error
+  }
+}
