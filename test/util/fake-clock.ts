@@ -65,8 +65,12 @@ export function deferred<T = void>(): { promise: Promise<T>; resolve(value: T): 
 /** An AbortController that knows how many listeners its signal has now. */
 export function countingController(): { controller: AbortController; listeners(): number } {
   const controller = new AbortController()
+  return { controller, listeners: countListeners(controller.signal) }
+}
+
+/** Counts the listeners that are added to a signal from now on and not removed. */
+export function countListeners(signal: AbortSignal): () => number {
   let count = 0
-  const { signal } = controller
   const add = signal.addEventListener.bind(signal)
   const remove = signal.removeEventListener.bind(signal)
   signal.addEventListener = (...args: Parameters<typeof add>) => {
@@ -77,5 +81,5 @@ export function countingController(): { controller: AbortController; listeners()
     count--
     remove(...args)
   }
-  return { controller, listeners: () => count }
+  return () => count
 }
