@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { heapLimits } from '../../src/workers/limits.ts'
 import { acquireDefaultPool, acquirePool, type PoolWarning, workerPool } from '../../src/workers/pool.ts'
 import { ThreadPool, type ThreadPoolOptions } from '../../src/workers/thread-pool.ts'
 
@@ -56,7 +55,7 @@ describe('a worker that dies', () => {
     ['runs out of memory', 'exhaustMemory', 0, /memory/],
   ]
   it.each(deaths)('because it %s fails its calls, and is replaced', async (_how, method, args, reason) => {
-    const pool = makePool({ threads: 1, maxMemoryBytes: 1 })
+    const pool = makePool({ threads: 1, heap: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 8 } })
     const session = await openOn(pool)
     const waiting = session.call('never', 0)
     const fatal = session.call(method, args)
@@ -195,6 +194,11 @@ describe('workerPool', () => {
     expect(() => acquirePool({} as never)).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS' }))
   })
 
+  it('tells the memory allowed to whoever leases it', async () => {
+    const lease = await makePool({ maxMemoryBytes: 2 ** 28 }).lease()
+    expect(lease.maxMemoryBytes).toBe(2 ** 28)
+  })
+
   it('is closed by `await using`, not by its engines', async () => {
     const made = workerPool({ threads: 1 })
     {
@@ -207,11 +211,5 @@ describe('workerPool', () => {
       expect(threads[0]!.inline).toBe(false)
     }
     await expect(acquirePool(made).lease()).rejects.toMatchObject({ code: 'ENGINE_CLOSED' })
-  })
-
-  it('shares the memory allowed among its threads', () => {
-    expect(heapLimits(4, undefined).maxOldGenerationSizeMb).toBe(512)
-    expect(heapLimits(4, 1024 * 2 ** 20).maxOldGenerationSizeMb).toBe(128)
-    expect(heapLimits(4, 1).maxOldGenerationSizeMb).toBe(64)
   })
 })
