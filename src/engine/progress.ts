@@ -99,7 +99,7 @@ export class ProgressMeter {
       phase: this.#phase,
       percent: this.#percent,
       etaMs: this.#eta(),
-      elapsedMs: this.#options.clock.monotonicMs() - this.#startedMs,
+      elapsedMs: Math.round(this.#options.clock.monotonicMs() - this.#startedMs),
       ...(this.#currentPath === undefined ? {} : { currentPath: this.#currentPath }),
       items: { done: this.#items, total: this.#totalItems },
       bytes: { done: this.#bytes, total: this.#totalBytes },

@@ -63,7 +63,7 @@ function endRun(engine: EngineContext, run: Run, report: Report, announce: () =>
 }
 
 function timesOf(engine: EngineContext, run: Run): Times {
-  return { endedAt: engine.clock.now(), durationMs: engine.clock.monotonicMs() - run.startedMs }
+  return { endedAt: engine.clock.now(), durationMs: Math.round(engine.clock.monotonicMs() - run.startedMs) }
 }
 
 function runFields(run: Run, times: Times): RunResult {
