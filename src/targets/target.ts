@@ -61,9 +61,9 @@ export interface ObjectInfo {
   checksum?: string
 }
 
-/** Adds `apiVersion` to a target of your own. */
+/** Adds `apiVersion` to a target of your own: an object or an instance of a class. */
 export function defineTarget(target: Omit<Target, 'apiVersion'>): Target {
-  return Object.assign({}, target, { apiVersion: 1 as const })
+  return wrapTarget(target as Target, {})
 }
 
 /**

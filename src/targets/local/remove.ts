@@ -2,6 +2,7 @@
 import { lstat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { throwIfAborted } from '../../util/abort.ts'
+import { mapBounded } from '../../util/concurrency.ts'
 import type { CallSignal } from '../target.ts'
 import { errnoOf, ignore } from './errno.ts'
 import type { LocalFolder } from './folder.ts'
@@ -13,41 +14,21 @@ export async function deleteFiles(folder: LocalFolder, keys: readonly string[], 
   const paths = keys.map((key) => folder.pathOf(key))
   throwIfAborted(signal)
   const touched = new Set<string>()
-  await eachOf(paths, async (path) => {
-    throwIfAborted(signal)
-    if (await removeFile(path)) touched.add(dirname(path))
-  })
+  for await (const parent of mapBounded(paths, CONCURRENCY, removeFile, signal)) if (parent) touched.add(parent)
   // What was forgotten must not come back with the power.
-  await eachOf([...touched], (parent) => folder.sync(parent).catch(ignore('ENOENT')))
+  for (const parent of touched) await folder.sync(parent).catch(ignore('ENOENT'))
 }
 
-/** Runs a few at a time. After a failure none is begun, and all that were begun have ended before it is thrown. */
-async function eachOf<T>(items: readonly T[], run: (item: T) => Promise<void>): Promise<void> {
-  let next = 0
-  const lane = async (): Promise<void> => {
-    while (next < items.length) {
-      try {
-        await run(items[next++]!)
-      } catch (error) {
-        next = items.length
-        throw error
-      }
-    }
-  }
-  const lanes = await Promise.allSettled(Array.from({ length: Math.min(CONCURRENCY, items.length) }, lane))
-  for (const result of lanes) if (result.status === 'rejected') throw result.reason
-}
-
-/** False where there was nothing: no such name, or a folder, which is no object. */
-async function removeFile(path: string): Promise<boolean> {
+/** The folder it was in; undefined where there was nothing: no such name, or a folder, which is no object. */
+async function removeFile(path: string): Promise<string | undefined> {
   try {
     await unlink(path)
-    return true
+    return dirname(path)
   } catch (error) {
     const errno = errnoOf(error)
-    if (errno === 'ENOENT' || errno === 'ENOTDIR') return false
+    if (errno === 'ENOENT' || errno === 'ENOTDIR') return undefined
     // Linux says EISDIR for a folder, others EPERM.
-    if ((await lstat(path).catch(ignore('ENOENT')))?.isDirectory() ?? true) return false
+    if ((await lstat(path).catch(ignore('ENOENT')))?.isDirectory() ?? true) return undefined
     throw error
   }
 }

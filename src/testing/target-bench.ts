@@ -1,0 +1,51 @@
+/** What the tests of targets share. */
+import assert from 'node:assert/strict'
+import { BackupError, type ErrorCode } from '../errors.ts'
+import type { Target } from '../targets/target.ts'
+
+/** What each test gets: a target, and a prefix of keys that is its own. */
+export interface Bench {
+  target: Target
+  prefix: string
+  full: boolean
+}
+export type DefineTest = (name: string, body: (bench: Bench) => Promise<void>) => void
+
+/** Bytes that differ at every place and between seeds, so that a shifted or foreign range is noticed. */
+export function bytesOf(size: number, seed = 1): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(size)
+  for (let i = 0, state = seed; i < size; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0
+    bytes[i] = state >>> 24
+  }
+  return bytes
+}
+
+export async function keysOf(target: Target, prefix: string): Promise<string[]> {
+  const keys: string[] = []
+  for await (const { key } of target.list(prefix)) keys.push(key)
+  return keys.sort()
+}
+
+export async function rejectsWith(promise: Promise<unknown>, code: ErrorCode): Promise<void> {
+  await assert.rejects(promise, (error) => {
+    assert.ok(BackupError.is(error), `expected a BackupError, got ${error}`)
+    assert.equal(error.code, code, error.message)
+    return true
+  })
+}
+
+/** Lets timers and I/O have their turn: a loop over a target that answers at once would keep them out for ever. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
+/** Not `deepEqual`: the difference it works out and prints of two large arrays takes gigabytes. */
+export function same(actual: Uint8Array, expected: Uint8Array, what = 'the bytes'): void {
+  assert.equal(
+    actual.byteLength,
+    expected.byteLength,
+    `${what}: ${actual.byteLength} instead of ${expected.byteLength}`,
+  )
+  assert.ok(Buffer.compare(actual, expected) === 0, `${what} differ`)
+}

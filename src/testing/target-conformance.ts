@@ -1,0 +1,231 @@
+/** The promises of a target (`targets/target.ts`), as tests. */
+import assert from 'node:assert/strict'
+import type { Target } from '../targets/target.ts'
+import type { Runner } from './runner.ts'
+import { type Bench, bytesOf, type DefineTest, keysOf, rejectsWith, same, turn } from './target-bench.ts'
+import { abortTests, atomicityTests, ownershipTests } from './target-rules.ts'
+
+export interface TargetConformanceOptions {
+  /** A target to test: a fresh one, or a new handle of the same; the suite uses keys of its own and deletes them. */
+  create(): Promise<Target> | Target
+  /** Called after each test, when its target is closed. */
+  cleanup?(): Promise<void>
+  /** `quick` lists fewer keys and races fewer rounds, for stores that are slow or cost money. Default `full`. */
+  profile?: 'quick' | 'full'
+}
+
+const KIB = 1024
+
+/**
+ * Checks every promise of a target. One that passes can hold a repository.
+ *
+ * ```ts
+ * import { describe, it } from 'node:test'
+ * targetConformance({ describe, it }, { create: () => myTarget(), profile: 'quick' })
+ * ```
+ */
+export function targetConformance(runner: Runner, options: TargetConformanceOptions): void {
+  const define: DefineTest = (name, body) => runner.it(name, () => onBench(options, body))
+  runner.describe('target conformance', () => {
+    descriptionTests(define)
+    readingTests(define)
+    keyTests(define)
+    listingTests(define)
+    deletionTests(define)
+    atomicityTests(define)
+    ownershipTests(define)
+    abortTests(define)
+  })
+}
+
+async function onBench(options: TargetConformanceOptions, body: (bench: Bench) => Promise<void>): Promise<void> {
+  const target = await options.create()
+  const prefix = `conformance-${Date.now().toString(36)}${Math.random().toString(36).slice(2)}/`
+  try {
+    await body({ target, prefix, full: options.profile !== 'quick' })
+    await target.delete(await keysOf(target, prefix))
+  } finally {
+    await target.close()
+    await options.cleanup?.()
+  }
+}
+
+function descriptionTests(test: DefineTest): void {
+  test('says what it is', async ({ target }) => {
+    assert.equal(target.apiVersion, 1)
+    assert.ok(target.name.length > 0)
+    assert.equal(typeof target.traits.createOnly, 'boolean')
+    assert.ok(Number.isInteger(target.traits.maxConcurrency) && target.traits.maxConcurrency >= 1)
+    const space = (await target.space?.()) ?? {}
+    for (const bytes of Object.values(space)) assert.ok(bytes >= 0, 'space in bytes')
+  })
+}
+
+function readingTests(test: DefineTest): void {
+  for (const size of [0, 1, 4 * KIB, KIB * KIB + 1]) {
+    test(`gives back ${size} bytes`, async ({ target, prefix }) => {
+      const body = bytesOf(size)
+      assert.equal(await target.put(`${prefix}a`, body), true)
+      same(await target.get(`${prefix}a`), body)
+      assert.equal((await target.stat(`${prefix}a`))?.size, size)
+      assert.equal((await target.stat(`${prefix}a`))?.key, `${prefix}a`)
+    })
+  }
+
+  test('gives back exactly the range', async ({ target, prefix }) => {
+    const body = bytesOf(100 * KIB)
+    await target.put(`${prefix}a`, body)
+    const ends: [number, number][] = [
+      [0, 1],
+      [0, body.length],
+      [1, 1],
+      [7, 4099],
+      [body.length - 1, body.length],
+    ]
+    for (const [start, end] of [...ends, [0, 0], [body.length, body.length]] as [number, number][]) {
+      same(await target.get(`${prefix}a`, { range: { start, end } }), body.slice(start, end))
+    }
+  })
+
+  test('never gives fewer bytes than asked', async ({ target, prefix }) => {
+    await target.put(`${prefix}a`, bytesOf(10))
+    for (const [start, end] of [
+      [0, 11],
+      [9, 12],
+      [10, 11],
+      [50, 60],
+    ] as [number, number][]) {
+      await rejectsWith(target.get(`${prefix}a`, { range: { start, end } }), 'TARGET_PROTOCOL')
+    }
+    await rejectsWith(target.get(`${prefix}a`, { range: { start: 3, end: 2 } }), 'INVALID_OPTIONS')
+    await rejectsWith(target.get(`${prefix}a`, { range: { start: -1, end: 2 } }), 'INVALID_OPTIONS')
+  })
+
+  test('tells a missing object', async ({ target, prefix }) => {
+    await rejectsWith(target.get(`${prefix}a`), 'TARGET_OBJECT_NOT_FOUND')
+    await rejectsWith(target.get(`${prefix}a`, { range: { start: 0, end: 1 } }), 'TARGET_OBJECT_NOT_FOUND')
+    assert.equal(await target.stat(`${prefix}a`), undefined)
+    await target.put(`${prefix}ab`, bytesOf(1))
+    assert.equal(await target.stat(`${prefix}a`), undefined, 'a prefix of a key is no key')
+    assert.equal(await target.stat(prefix.slice(0, -1)), undefined, 'a folder of keys is no key')
+    await rejectsWith(target.get(prefix.slice(0, -1)), 'TARGET_OBJECT_NOT_FOUND')
+  })
+}
+
+function keyTests(test: DefineTest): void {
+  test('takes keys of a-z, 0-9, dot, underscore, dash and slash', async ({ target, prefix }) => {
+    const names = [
+      'abcdefghijklmnopqrstuvwxyz',
+      '0123456789',
+      '.hidden',
+      'a.b',
+      'a..b',
+      '_',
+      '-',
+      '-a/_b/.c/...',
+      '5.done',
+    ]
+    const keys = [...names, `${'a-_.9/'.repeat(20)}x`, 'l'.repeat(200)].map((name) => prefix + name).sort()
+    for (const [index, key] of keys.entries()) await target.put(key, bytesOf(index + 1, index))
+    assert.deepEqual(await keysOf(target, prefix), keys)
+    for (const [index, key] of keys.entries()) same(await target.get(key), bytesOf(index + 1, index))
+  })
+
+  test('refuses keys that are no relative paths', async ({ target, prefix }) => {
+    for (const key of ['', '/a', '../a', 'a/../b', './a', 'a/.', 'a/..', 'a//b', 'a/', 'a\0b', 'a\\b', 'a\nb']) {
+      await rejectsWith(target.put(key, bytesOf(1)), 'INVALID_OPTIONS')
+      await rejectsWith(target.get(key), 'INVALID_OPTIONS')
+      await rejectsWith(target.stat(key), 'INVALID_OPTIONS')
+      await target.put(`${prefix}kept`, bytesOf(1))
+      await rejectsWith(target.delete([`${prefix}kept`, key]), 'INVALID_OPTIONS')
+      assert.ok(await target.stat(`${prefix}kept`), 'nothing is deleted where one of the keys is none')
+    }
+    for (const begin of ['/', '../', 'a/../', 'a//', 'a\0']) await rejectsWith(keysOf(target, begin), 'INVALID_OPTIONS')
+  })
+}
+
+function listingTests(test: DefineTest): void {
+  test('lists every key below nested prefixes once', async ({ target, prefix, full }) => {
+    const count = full ? 1200 : 120
+    const keys = Array.from({ length: count }, (_, i) => `${prefix}packs/${(i % 7).toString(16)}/${i % 3}/n${i}`)
+    await inLanes(target, keys, (key) => target.put(key, bytesOf(key.length)))
+    assert.deepEqual(await keysOf(target, prefix), keys.toSorted())
+    const below = keys.filter((key) => key.startsWith(`${prefix}packs/4/`)).sort()
+    assert.deepEqual(await keysOf(target, `${prefix}packs/4/`), below)
+    for await (const { key, size } of target.list(prefix)) assert.equal(size, key.length)
+    await target.delete(keys)
+    assert.deepEqual(await keysOf(target, prefix), [])
+  })
+
+  test('takes a prefix as the beginning of a string', async ({ target, prefix }) => {
+    const names = ['a', 'ab', 'abc/d', 'ac/d', 'b/a', 'b/ab']
+    for (const name of names) await target.put(prefix + name, bytesOf(1))
+    const expect = { '': names, a: ['a', 'ab', 'abc/d', 'ac/d'], ab: ['ab', 'abc/d'], 'ab/': [], 'abc/': ['abc/d'] }
+    for (const [begin, found] of Object.entries({ ...expect, 'b/a': ['b/a', 'b/ab'], 'b/abc': [], zz: [] })) {
+      assert.deepEqual(
+        await keysOf(target, prefix + begin),
+        found.map((name) => prefix + name),
+        `prefix ${begin}`,
+      )
+    }
+  })
+
+  test('lists what is there throughout while other objects come and go', async ({ target, prefix }) => {
+    const kept = Array.from({ length: 30 }, (_, i) => `${prefix}kept-${String(i).padStart(2, '0')}`)
+    await inLanes(target, kept, (key) => target.put(key, bytesOf(1)))
+    let done = false
+    const churn = async (): Promise<void> => {
+      for (let i = 0; !done; i++) {
+        await target.put(`${prefix}churn-${i % 5}`, bytesOf(1))
+        await target.put(kept[i % kept.length]!, bytesOf(2))
+        await target.delete([`${prefix}churn-${(i + 3) % 5}`])
+        await turn()
+      }
+    }
+    const churning = churn()
+    try {
+      for (let round = 0; round < 5; round++) {
+        const found = (await keysOf(target, prefix)).filter((key) => key.startsWith(`${prefix}kept`))
+        assert.deepEqual(found, kept)
+      }
+    } finally {
+      done = true
+      await churning
+    }
+  })
+
+  test('stops listing when the reader does', async ({ target, prefix }) => {
+    for (const name of ['a', 'b', 'c']) await target.put(prefix + name, bytesOf(1))
+    for await (const { key } of target.list(prefix)) {
+      assert.ok(key.startsWith(prefix))
+      break
+    }
+    assert.equal((await keysOf(target, prefix)).length, 3)
+  })
+}
+
+function deletionTests(test: DefineTest): void {
+  test('deletes the given keys and nothing else', async ({ target, prefix }) => {
+    for (const name of ['a', 'ab', 'c/d', 'c/e']) await target.put(prefix + name, bytesOf(1))
+    await target.delete([`${prefix}a`, `${prefix}c/d`, `${prefix}missing`, `${prefix}c`, `${prefix}x/y/z`])
+    assert.deepEqual(await keysOf(target, prefix), [`${prefix}ab`, `${prefix}c/e`])
+    await rejectsWith(target.get(`${prefix}a`), 'TARGET_OBJECT_NOT_FOUND')
+  })
+
+  test('does not mind missing keys, the same key twice, or none', async ({ target, prefix }) => {
+    await target.delete([])
+    await target.delete([`${prefix}a`])
+    await target.put(`${prefix}a`, bytesOf(1))
+    await target.delete([`${prefix}a`, `${prefix}a`])
+    assert.equal(await target.put(`${prefix}a`, bytesOf(2), { ifAbsent: true }), true, 'a deleted key is free again')
+  })
+}
+
+/** As many at once as the target takes. */
+async function inLanes(target: Target, keys: readonly string[], run: (key: string) => Promise<unknown>): Promise<void> {
+  const rest = keys.values()
+  const lane = async (): Promise<void> => {
+    for (const key of rest) await run(key)
+  }
+  await Promise.all(Array.from({ length: target.traits.maxConcurrency }, lane))
+}
