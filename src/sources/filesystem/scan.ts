@@ -92,7 +92,7 @@ export class TreeScanner {
     if (this.stack.length === 0 && this.nextRoot < this.roots.length) this.beginRoot(this.roots[this.nextRoot++]!)
     this.walk(maxEntries)
     const done = this.stack.length === 0 && this.nextRoot >= this.roots.length
-    return { batch: this.writer.take(this.batchRoot, this.prefixBytes), done }
+    return { batch: this.writer.take(this.batchRoot, this.prefixBytes, this.plan.followSymlinks), done }
   }
 
   private beginRoot(root: ScanRoot): void {

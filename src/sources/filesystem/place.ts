@@ -1,0 +1,236 @@
+/**
+ * Puts entries into a folder, synchronously, in a worker. A file has a temporary name in its own folder until it is whole;
+ * nothing that is there is ever replaced; nothing leaves the root. Folders are owner-only until `finishDirectories`, so
+ * that read-only ones can be filled. Times: see file-times.ts.
+ *
+ * Throws RESTORE_UNSAFE_PATH, RESTORE_CONFLICT, RESTORE_FULL, RESTORE_DENIED, RESTORE_BLOCKED. Paths are latin1.
+ */
+import {
+  closeSync,
+  constants,
+  ftruncateSync,
+  linkSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  symlinkSync,
+  unlinkSync,
+  writeSync,
+  writevSync,
+} from 'node:fs'
+import type { Warning } from '../../events.ts'
+import type { EntryMeta } from '../../model/entry.ts'
+import { latin1ToUser } from '../../util/paths.ts'
+import type { PlacePlan } from '../sink.ts'
+import { placeError, placeFailure } from './place-errors.ts'
+import { FactSetter } from './place-facts.ts'
+import { type OnCreate, PlaceFolders, parentOf } from './place-folders.ts'
+import { makeSpecial } from './place-special.ts'
+import { nativePath } from './stat.ts'
+
+/** Names of files that are not whole yet begin like this. */
+export const TEMPORARY_PREFIX = '.holdfast-'
+
+const NO_FOLLOW = constants.O_NOFOLLOW ?? 0
+const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | NO_FOLLOW
+const REOPEN = constants.O_WRONLY | NO_FOLLOW
+const MISSING_IS_FINE = { throwIfNoEntry: false } as const
+
+/** A file that is being filled. Plain data but for `fd`, so that other workers can take part: see `resume`. */
+export interface PlaceHandle {
+  fd: number
+  readonly meta: EntryMeta
+  /** latin1, absolute. */
+  readonly temporary: string
+}
+
+export class Placer {
+  private readonly folders: PlaceFolders
+  private readonly facts: FactSetter
+  private readonly warn: (warning: Warning) => void
+  private readonly created: OnCreate
+  private readonly temporaryStem: string
+  private temporaries = 0
+
+  /** `created` is told of everything made, as soon as it has its final name. */
+  constructor(plan: PlacePlan, warn: (warning: Warning) => void, created: OnCreate = () => {}) {
+    this.folders = new PlaceFolders(plan.root, created)
+    this.facts = new FactSetter(plan.owner)
+    this.warn = warn
+    this.created = created
+    this.temporaryStem = `${TEMPORARY_PREFIX}${globalThis.crypto.randomUUID().slice(0, 18)}-`
+  }
+
+  /** The folder, and any above it. One that is there already is taken over, if it is a real one. */
+  makeDirectory(meta: EntryMeta): void {
+    this.folders.ready(meta.path)
+    this.folders.open(meta.path)
+  }
+
+  /** A file that is all in memory. */
+  writeWhole(meta: EntryMeta, parts: readonly Uint8Array[]): void {
+    const handle = this.create(meta)
+    try {
+      writeAll(handle.fd, parts)
+    } catch (error) {
+      throw this.failed(handle, 'write', error)
+    }
+    this.finish(handle)
+  }
+
+  /** A file that comes in pieces, in any order. What no `writeAt` reaches reads as zeros. */
+  begin(meta: EntryMeta): PlaceHandle {
+    const handle = this.create(meta)
+    try {
+      if (meta.sizeBytes) ftruncateSync(handle.fd, meta.sizeBytes)
+      return handle
+    } catch (error) {
+      throw this.failed(handle, 'make room for', error)
+    }
+  }
+
+  /** Takes part in a file that another Placer has begun. Close it with `leave`. */
+  resume({ meta, temporary }: Pick<PlaceHandle, 'meta' | 'temporary'>): PlaceHandle {
+    try {
+      return { fd: openSync(nativePath(temporary), REOPEN), meta, temporary }
+    } catch (error) {
+      throw placeFailure('open its temporary file', meta.path, error)
+    }
+  }
+
+  leave(handle: PlaceHandle): void {
+    const { fd } = handle
+    handle.fd = -1
+    closeSync(fd)
+  }
+
+  writeAt({ fd, meta }: PlaceHandle, position: number, bytes: Uint8Array): void {
+    try {
+      for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, position + done)
+    } catch (error) {
+      throw placeFailure('write', meta.path, error)
+    }
+  }
+
+  /** Owner, mode, times; then its final name. On failure the temporary file is gone. */
+  finish(handle: PlaceHandle): void {
+    const { meta, temporary } = handle
+    try {
+      this.facts.onOpenFile(handle.fd, meta)
+      this.leave(handle)
+      const final = nativePath(this.folders.absolute(meta.path))
+      this.refuseExisting(meta.path, final)
+      renameSync(nativePath(temporary), final)
+    } catch (error) {
+      throw this.failed(handle, 'finish', error)
+    }
+    this.created(meta.path, false)
+  }
+
+  /** Gives the file up and removes what there is of it. */
+  abandon(handle: PlaceHandle): void {
+    if (handle.fd >= 0) this.leave(handle)
+    try {
+      unlinkSync(nativePath(handle.temporary))
+    } catch {
+      // It is gone, or the folder is; the failure that led here says more.
+    }
+  }
+
+  symlink(meta: EntryMeta): void {
+    this.place(meta, 'make this link', (path) => symlinkSync(nativePath(meta.linkTarget ?? ''), path))
+    this.setFacts(meta, (absolute) => this.facts.onLink(absolute, meta))
+  }
+
+  /** Another name for a file that this run has placed. */
+  link(meta: EntryMeta, existingPath: string): void {
+    this.folders.ready(existingPath)
+    const existing = nativePath(this.folders.absolute(existingPath))
+    this.place(meta, 'make this hard link', (path) => linkSync(existing, path))
+  }
+
+  /** A FIFO or a device; what this system cannot make (a socket) is the warning ENTRY_SKIPPED, and false. */
+  special(meta: EntryMeta): boolean {
+    this.folders.ready(meta.path)
+    if (!makeSpecial(meta, this.folders.absolute(meta.path))) {
+      this.warnSkipped(meta)
+      return false
+    }
+    this.created(meta.path, false)
+    this.setFacts(meta, (absolute) => this.facts.onPath(absolute, meta, false))
+    return true
+  }
+
+  /** Final owner, mode and times of folders, deepest first, once all they hold is there. Ends with the owner warning. */
+  finishDirectories(metas: readonly EntryMeta[]): void {
+    for (const meta of metas) {
+      this.makeDirectory(meta)
+      this.setFacts(meta, (absolute) => this.facts.onPath(absolute, meta, true))
+    }
+    this.flushWarnings()
+  }
+
+  /** Warns OWNER_NOT_RESTORED, once for all entries so far. Call it when the work is done. */
+  flushWarnings(): void {
+    const warning = this.facts.takeWarning()
+    if (warning !== null) this.warn(warning)
+  }
+
+  private create(meta: EntryMeta): PlaceHandle {
+    this.folders.ready(meta.path)
+    const parent = parentOf(meta.path)
+    const name = this.temporaryStem + (this.temporaries++).toString(36)
+    const temporary = this.folders.absolute(parent === '' ? name : `${parent}/${name}`)
+    try {
+      return { fd: openSync(nativePath(temporary), CREATE, 0o600), meta, temporary }
+    } catch (error) {
+      throw placeFailure('make this file', meta.path, error)
+    }
+  }
+
+  private failed(handle: PlaceHandle, doing: string, error: unknown): Error {
+    this.abandon(handle)
+    return placeFailure(doing, handle.meta.path, error)
+  }
+
+  /** Not by linking and unlinking, which would leave no gap: many file systems have no hard links. */
+  private refuseExisting(path: string, final: string | Buffer): void {
+    if (lstatSync(final, MISSING_IS_FINE) === undefined) return
+    throw placeError('RESTORE_CONFLICT', path, 'there is something of that name already', 'EEXIST')
+  }
+
+  private place(meta: EntryMeta, doing: string, make: (path: string | Buffer) => void): void {
+    this.folders.ready(meta.path)
+    try {
+      make(nativePath(this.folders.absolute(meta.path)))
+    } catch (error) {
+      throw placeFailure(doing, meta.path, error)
+    }
+    this.created(meta.path, false)
+  }
+
+  private setFacts(meta: EntryMeta, set: (absolute: string) => void): void {
+    try {
+      set(this.folders.absolute(meta.path))
+    } catch (error) {
+      throw placeFailure('set owner, mode and times', meta.path, error)
+    }
+  }
+
+  private warnSkipped({ path: latin1 }: EntryMeta): void {
+    const path = latin1ToUser(latin1)
+    this.warn({ code: 'ENTRY_SKIPPED', message: `${JSON.stringify(path)} is of a type that cannot be made here`, path })
+  }
+}
+
+function writeAll(fd: number, parts: readonly Uint8Array[]): void {
+  const wanted = parts.reduce((sum, part) => sum + part.length, 0)
+  if (wanted === 0) return
+  let done = parts.length === 1 ? writeSync(fd, parts[0]!) : writevSync(fd, parts)
+  if (done === wanted) return
+  for (const part of parts) {
+    const from = part.length - Math.min(part.length, Math.max(0, part.length - done))
+    done -= from
+    for (let at = from; at < part.length; ) at += writeSync(fd, part, at)
+  }
+}
