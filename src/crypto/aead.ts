@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import { release } from '../util/bytes.ts'
 import { derive } from './derive.ts'
 
 export const TAG_BYTES = 16
@@ -17,7 +18,9 @@ export function sealInto(
 ): number {
   const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES })
   cipher.setAAD(aad)
-  out.set(cipher.update(plain), offset)
+  const sealed = cipher.update(plain)
+  out.set(sealed, offset)
+  release(sealed)
   cipher.final()
   out.set(cipher.getAuthTag(), offset + plain.length)
   return plain.length + TAG_BYTES

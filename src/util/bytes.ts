@@ -163,3 +163,13 @@ export class ByteReader {
     return this.bytes.toString('utf8', at, at + count)
   }
 }
+
+/**
+ * Gives the memory of a large temporary buffer back now. Left to the collector, a megabyte for each step of each segment
+ * brings on a full collection every 30 ms: a fifth of a backup's CPU time and 100 MB, measured. Whoever calls it must be the only holder;
+ * views of it are empty from then on. Small buffers may share Node's pool and are left alone.
+ */
+export function release(bytes: Uint8Array): void {
+  const { buffer } = bytes
+  if (buffer instanceof ArrayBuffer && buffer.byteLength > Math.max(Buffer.poolSize, 64 * 1024)) buffer.transfer(0)
+}

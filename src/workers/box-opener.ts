@@ -2,8 +2,10 @@ import { deriveSegmentKey, equalBytes, ZERO_NONCE } from '../crypto/aead.ts'
 import type { KeyClass, Keyring } from '../crypto/keyring.ts'
 import { BackupError } from '../errors.ts'
 import { type BoxHeader, boxCorrupt, decodeBoxHeader, WRAP } from '../model/box.ts'
+import { BUILTIN_IDS } from '../transforms/builtin.ts'
 import type { TransformRegistry } from '../transforms/registry.ts'
 import type { Transform } from '../transforms/transform.ts'
+import { release } from '../util/bytes.ts'
 import { bindingOf, CHECKSUM_BYTES, checksumHolds, decodeStep, intermediateLimit } from './box-steps.ts'
 
 export interface OpenOptions {
@@ -77,7 +79,10 @@ function decode(
   const transforms = ids.map((id) => registry.get(id))
   if (transforms.some(({ kind }) => kind === 'encrypt')) throw boxCorrupt('transforms')
   const unpadded = unpad(body, header.padBytes)
-  return corruptIfFailed('transform failed', () => undo(transforms, unpadded, header.rawBytes))
+  const raw = corruptIfFailed('transform failed', () => undo(transforms, unpadded, header.rawBytes))
+  // What was decrypted is nobody else's: a built-in transform has made something new of it.
+  if (encrypted && raw.buffer !== body.buffer && transforms.every(({ id }) => BUILTIN_IDS.has(id))) release(body)
+  return raw
 }
 
 function decrypt(

@@ -17,6 +17,7 @@ import { BUILTIN_IDS } from '../transforms/builtin.ts'
 import { orderTransforms } from '../transforms/chain.ts'
 import type { Transform } from '../transforms/transform.ts'
 import { failed } from '../transforms/zlib.ts'
+import { release } from '../util/bytes.ts'
 import { bindingOf, CHECKSUM_BYTES, checksum, encodeStep, encryptionOverhead, intermediateLimit } from './box-steps.ts'
 
 export interface SealOptions {
@@ -114,17 +115,24 @@ export function createSealer(options: {
       const body = prepare(raw, options)
       const out = new Uint8Array(boxBytes(body))
       write(out, 0, cls, raw.length, body, options)
+      releaseBody(body, raw)
       return out
     },
     sealInto(out, offset, cls, raw, options) {
       checkClass(cls)
       const body = prepare(raw, options)
       const length = boxBytes(body)
-      if (offset + length > out.length) return -1
-      write(out, offset, cls, raw.length, body, options)
-      return length
+      const fits = offset + length <= out.length
+      if (fits) write(out, offset, cls, raw.length, body, options)
+      releaseBody(body, raw)
+      return fits ? length : -1
     },
   }
+}
+
+/** What the built-in transforms gave is nobody else's; a custom one may have kept it. */
+function releaseBody({ bytes, ids }: Body, raw: Uint8Array): void {
+  if (bytes.buffer !== raw.buffer && ids.every((id) => BUILTIN_IDS.has(id))) release(bytes)
 }
 
 type Prepared = Body & { readonly storedBytes: number }

@@ -18,7 +18,7 @@ import {
   writeFooter,
   writePackHeader,
 } from '../model/pack.ts'
-import { ByteWriter } from '../util/bytes.ts'
+import { ByteWriter, release } from '../util/bytes.ts'
 import type { Vault } from './vault.ts'
 
 export interface FinishedPack extends PackFacts {
@@ -75,7 +75,9 @@ export class PackBuilder {
   private compare(pack: Uint8Array, raw: Uint8Array): void {
     if (!this.vault.compare) return
     const opened = this.vault.opener.open(pack, this.position, { cls: 'content', maxRawBytes: MAX_SEGMENT_RAW_BYTES })
-    if (Buffer.compare(opened.raw, raw) === 0) return
+    const isSame = Buffer.compare(opened.raw, raw) === 0
+    if (opened.raw.buffer !== pack.buffer) release(opened.raw)
+    if (isSame) return
     throw new BackupError('TRANSFORM_FAILED', 'A segment did not decode to what was encoded.', {
       origin: 'transform',
       retryable: true,
