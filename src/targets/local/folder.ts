@@ -29,7 +29,7 @@ export class LocalFolder {
 
   pathOf(key: string): string {
     checkKey(key)
-    if (isReserved(key.split('/', 1)[0]!)) {
+    if (!this.holdsObjects(key)) {
       throw new BackupError(
         'INVALID_OPTIONS',
         `the key ${key} begins with a name that a local target keeps for itself`,
@@ -42,9 +42,9 @@ export class LocalFolder {
     return join(this.root, key)
   }
 
-  /** False for what lies in the root but holds no objects. */
-  holdsObjects(parent: string, name: string): boolean {
-    return parent !== '' || !isReserved(name)
+  /** False for what lies in the root but is, or holds, no objects: `path` is relative and may be a folder. */
+  holdsObjects(path: string): boolean {
+    return !isReserved(path.split('/', 1)[0]!)
   }
 
   /** Makes the folder, and those above it, if need be. */

@@ -44,8 +44,8 @@ async function* batchesOf(
   if (directory === undefined) return
   let batch: string[] = []
   for await (const { name, isFolder } of namesOf(directory)) {
-    if (!folder.holdsObjects(parent, name)) continue
     const key = parent + name
+    if (!folder.holdsObjects(key)) continue
     if (isFolder && (`${key}/`.startsWith(prefix) || prefix.startsWith(`${key}/`))) pending.push(`${key}/`)
     if (!isFolder && key.startsWith(prefix)) batch.push(key)
     if (batch.length < BATCH) continue
