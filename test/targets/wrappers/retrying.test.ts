@@ -1,0 +1,232 @@
+import { describe, expect, it } from 'vitest'
+import { BackupError } from '../../../src/errors.ts'
+import { memoryTarget } from '../../../src/targets/memory.ts'
+import { type Target, wrapTarget } from '../../../src/targets/target.ts'
+import { type RetryingOptions, type RetryNotice, retrying } from '../../../src/targets/wrappers/retrying.ts'
+import { countingTarget } from '../../../src/testing/counting-target.ts'
+import { faultyTarget, type PlannedFault } from '../../../src/testing/faulty-target.ts'
+import { fakeClock } from '../../util/fake-clock.ts'
+
+const body = (text: string): Uint8Array<ArrayBuffer> => new Uint8Array(Buffer.from(text))
+const every = (operation: PlannedFault['operation'], fault: PlannedFault['fault'], count: number): PlannedFault[] =>
+  Array.from({ length: count }, (_, i) => ({ operation, nth: i + 1, fault }))
+
+/** A retrying target that waits for nothing, and what it did. */
+function setUp(plan: PlannedFault[], options: RetryingOptions = {}) {
+  const memory = memoryTarget()
+  const calls = countingTarget(memory)
+  const faulty = faultyTarget(calls, plan)
+  const notices: RetryNotice[] = []
+  let now = 0
+  const sleep = async (ms: number): Promise<void> => {
+    now += ms
+  }
+  const clock = { monotonicMs: () => now, sleep }
+  const defaults = { clock, random: () => 0.5, onRetry: (notice: RetryNotice) => void notices.push(notice) }
+  return { memory, calls, faulty, notices, target: retrying(faulty, { ...defaults, ...options }) }
+}
+
+describe('retrying', () => {
+  it('repeats each operation until it succeeds', async () => {
+    const operations = ['put', 'get', 'stat', 'list', 'delete'] as const
+    const { target, faulty, notices } = setUp(operations.flatMap((operation) => every(operation, 'error', 2)))
+    expect(await target.put('a', body('A'))).toBe(true)
+    expect(await target.get('a')).toEqual(body('A'))
+    expect((await target.stat('a'))?.size).toBe(1)
+    const listed = []
+    for await (const info of target.list('')) listed.push(info.key)
+    expect(listed).toEqual(['a'])
+    await target.delete(['a', 'b'])
+    faulty.assertAllHit()
+    expect(notices.map(({ operation, key, attempt }) => [operation, key, attempt])).toEqual(
+      operations.flatMap((operation) => [1, 2].map((attempt) => [operation, operation === 'list' ? '' : 'a', attempt])),
+    )
+  })
+
+  it('passes ranges on and gives up on what is not retryable at once', async () => {
+    const { target, calls } = setUp([])
+    await target.put('a', body('0123456789'))
+    expect(await target.get('a', { range: { start: 2, end: 5 } })).toEqual(body('234'))
+    await expect(target.get('missing')).rejects.toMatchObject({ code: 'TARGET_OBJECT_NOT_FOUND' })
+    await expect(target.put('../a', body(''))).rejects.toMatchObject({ code: 'INVALID_OPTIONS' })
+    expect(calls.count('get', 'missing')).toBe(1)
+  })
+
+  it('does not repeat what is no BackupError: a mistake in the code does not pass', async () => {
+    let calls = 0
+    const broken = wrapTarget(memoryTarget(), {
+      stat: async () => {
+        calls++
+        throw new TypeError('broken')
+      },
+    })
+    await expect(retrying(broken).stat('a')).rejects.toThrow(TypeError)
+    expect(calls).toBe(1)
+  })
+
+  it('throws the last error as it is, after as many attempts as allowed', async () => {
+    for (const attempts of [1, 3]) {
+      const { target, faulty, notices } = setUp(every('get', 'error', attempts), { attempts })
+      await expect(target.get('a')).rejects.toMatchObject({ code: 'TARGET_UNREACHABLE', retryable: true })
+      faulty.assertAllHit()
+      expect(notices).toHaveLength(attempts - 1)
+    }
+  })
+
+  it('waits twice as long each time, up to 15 s, with full jitter', async () => {
+    const { target, notices } = setUp(every('get', 'error', 20), { attempts: 10, budgetMs: 1e9, random: () => 1 })
+    await expect(target.get('a')).rejects.toThrow()
+    expect(notices.map(({ delayMs }) => delayMs)).toEqual([200, 400, 800, 1600, 3200, 6400, 12_800, 15_000, 15_000])
+    const { target: lucky, notices: short } = setUp(every('get', 'error', 20), { random: () => 0 })
+    await expect(lucky.get('a')).rejects.toThrow()
+    expect(short.map(({ delayMs }) => delayMs)).toEqual([0, 0, 0, 0])
+  })
+
+  it('begins no attempt beyond its budget', async () => {
+    const { target, notices } = setUp(every('get', 'error', 99), { attempts: 99, budgetMs: 1000, random: () => 1 })
+    await expect(target.get('a')).rejects.toThrow()
+    expect(notices.map(({ delayMs }) => delayMs)).toEqual([200, 400])
+  })
+
+  it('waits as long as the store asks for', async () => {
+    const { notices } = setUp([])
+    const throttling = wrapTarget(memoryTarget(), {
+      stat: async () => {
+        throw new BackupError('TARGET_THROTTLED', 'slow down', {
+          origin: 'target',
+          retryable: true,
+          details: { retryAfterMs: 5000 },
+        })
+      },
+    })
+    const clock = { monotonicMs: () => 0, sleep: async () => {} }
+    const target = retrying(throttling, { clock, attempts: 2, onRetry: (notice) => void notices.push(notice) })
+    await expect(target.stat('a')).rejects.toMatchObject({ code: 'TARGET_THROTTLED' })
+    expect(notices[0]?.delayMs).toBe(5000)
+  })
+
+  it('stops waiting on abort, and leaves no timer', async () => {
+    const clock = fakeClock()
+    const { target } = setUp(every('get', 'error', 9), { clock })
+    const controller = new AbortController()
+    const outcome = expect(target.get('a', { signal: controller.signal })).rejects.toMatchObject({ code: 'ABORTED' })
+    await clock.advance(0)
+    expect(clock.sleeping).toBe(1)
+    controller.abort()
+    await outcome
+    expect(clock.sleeping).toBe(0)
+  })
+
+  it('goes on with a listing that broke off, each key once', async () => {
+    const { target, faulty } = setUp(every('list', 'lost-reply', 3))
+    const keys = Array.from({ length: 100 }, (_, i) => `k/${i}`)
+    for (const key of keys) await target.put(key, body(key))
+    const listed: string[] = []
+    for await (const { key } of target.list('k/')) listed.push(key)
+    faulty.assertAllHit()
+    expect(listed).toEqual(keys)
+  })
+
+  it('ends a listing that its reader leaves', async () => {
+    let ended = 0
+    const inner = wrapTarget(memoryTarget(), {
+      async *list() {
+        try {
+          yield { key: 'a', size: 1 }
+          yield { key: 'b', size: 1 }
+        } finally {
+          ended++
+        }
+      },
+    })
+    for await (const { key } of retrying(inner).list('')) {
+      expect(key).toBe('a')
+      break
+    }
+    expect(ended).toBe(1)
+  })
+
+  it('refuses options it does not know', () => {
+    expect(() => retrying(memoryTarget(), { attempts: 0 })).toThrow(/retrying: attempts/)
+    expect(() => retrying(memoryTarget(), { tries: 3 } as never)).toThrow(/tries/)
+    expect(() => retrying(memoryTarget(), { onRetry: 'log' } as never)).toThrow(/onRetry/)
+  })
+})
+
+describe('a create whose outcome is unknown', () => {
+  const create = (target: Target, key: string, text = 'ours'): Promise<boolean> =>
+    target.put(key, body(text), { ifAbsent: true })
+
+  it('is true if our bytes are there', async () => {
+    for (const key of ['config/1', 'snapshots/1', 'prefix/snapshots/1']) {
+      const { target, calls } = setUp(every('put', 'lost-reply', 1))
+      expect(await create(target, key)).toBe(true)
+      expect(calls.count('put')).toBe(1)
+    }
+  })
+
+  it('is false if others are', async () => {
+    const { target, memory, calls } = setUp(every('put', 'error', 1))
+    await memory.put('config/1', body('theirs'))
+    expect(await create(target, 'config/1')).toBe(false)
+    expect(calls.count('put')).toBe(0)
+    expect(await memory.get('config/1')).toEqual(body('theirs'))
+  })
+
+  it('is tried again if nothing is there', async () => {
+    const { target, memory } = setUp(every('put', 'error', 3))
+    expect(await create(target, 'config/1')).toBe(true)
+    expect(await memory.get('config/1')).toEqual(body('ours'))
+  })
+
+  it('is never tried again below snapshots/', async () => {
+    for (const key of ['snapshots/1', 'tenant/snapshots/1']) {
+      const { target, calls, notices } = setUp(every('put', 'error', 1))
+      await expect(create(target, key)).rejects.toMatchObject({
+        code: 'TARGET_UNREACHABLE',
+        details: { operation: 'put' },
+      })
+      expect(calls.count('put')).toBe(0)
+      expect(notices).toEqual([])
+    }
+    const { target } = setUp(every('put', 'error', 1))
+    expect(await create(target, 'mysnapshots/1'), 'another name').toBe(true)
+    const { target: overwriting } = setUp(every('put', 'error', 1))
+    expect(await overwriting.put('snapshots/1', body('tombstone')), 'an overwrite may be repeated').toBe(true)
+  })
+
+  it('is found out also on the last attempt', async () => {
+    const { target } = setUp(every('put', 'lost-reply', 1), { attempts: 1 })
+    expect(await create(target, 'config/1')).toBe(true)
+  })
+
+  it('is true if an earlier attempt arrives before the next one', async () => {
+    const memory = memoryTarget()
+    let attempt = 0
+    const late = wrapTarget(memory, {
+      async put(...[key, bytes, options]: Parameters<Target['put']>) {
+        if (++attempt === 1)
+          throw new BackupError('TARGET_UNREACHABLE', 'cut off', { origin: 'target', retryable: true })
+        await memory.put(key, bytes)
+        return await memory.put(key, bytes, options)
+      },
+    })
+    const clock = { monotonicMs: () => 0, sleep: async () => {} }
+    expect(await create(retrying(late, { clock }), 'config/1')).toBe(true)
+  })
+
+  it('stays unknown if it cannot be found out: the error of the put is thrown', async () => {
+    const { target, calls, faulty } = setUp([...every('put', 'lost-reply', 1), ...every('get', 'error', 2)], {
+      attempts: 2,
+    })
+    await expect(create(target, 'config/1')).rejects.toMatchObject({ details: { operation: 'put' } })
+    faulty.assertAllHit()
+    expect(calls.count('put')).toBe(1)
+  })
+
+  it('takes the time it takes to read the key', async () => {
+    const { target, faulty } = setUp([...every('put', 'lost-reply', 1), ...every('get', 'error', 3)])
+    expect(await create(target, 'config/1')).toBe(true)
+    faulty.assertAllHit()
+  })
+})
