@@ -46,7 +46,7 @@ async function* batchesOf(
   for await (const { name, isFolder } of namesOf(directory)) {
     const key = parent + name
     if (!folder.holdsObjects(key)) continue
-    if (isFolder && (`${key}/`.startsWith(prefix) || prefix.startsWith(`${key}/`))) pending.push(`${key}/`)
+    if (isFolder && `${key}/`.startsWith(prefix)) pending.push(`${key}/`)
     if (!isFolder && key.startsWith(prefix)) batch.push(key)
     if (batch.length < BATCH) continue
     yield batch
