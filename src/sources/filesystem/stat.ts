@@ -16,8 +16,9 @@ const S_IFBLK = 0o060000
 const MAX_I64 = 2n ** 63n - 1n
 const MIN_I64 = -(2n ** 63n)
 
-/** Attribute that holds a device's number, as `st_rdev` has it. */
+/** Attributes of a device: its number, as `st_rdev` has it, and whether it is a 'char' or a 'block' device. */
 export const RDEV_ATTRIBUTE = 'holdfast.rdev'
+export const DEVICE_ATTRIBUTE = 'holdfast.device'
 
 /** A latin1 path in the form that Node takes: it encodes strings as UTF-8, so only ASCII may stay one. */
 export function nativePath(latin1: string): string | Buffer {
@@ -60,7 +61,9 @@ export function metaFromStat(path: string, stat: BigIntStats): EntryMeta {
     attributes: undefined,
   }
   if (stat.nlink > 1n && type !== TYPE_DIRECTORY) meta.linkGroup = `${stat.dev.toString(16)}:${stat.ino.toString(16)}`
-  if (type === 5 || type === 6) meta.attributes = { [RDEV_ATTRIBUTE]: Number(stat.rdev) }
+  if (type === 5 || type === 6) {
+    meta.attributes = { [DEVICE_ATTRIBUTE]: type === 5 ? 'char' : 'block', [RDEV_ATTRIBUTE]: Number(stat.rdev) }
+  }
   if (type === TYPE_OTHER) meta.attributes = { 'holdfast.type': `mode-${(mode & S_IFMT).toString(8)}` }
   return meta
 }
