@@ -2,6 +2,8 @@
 import type { Readable } from 'node:stream'
 import { BackupError } from '../errors.ts'
 import { backup } from './backup/run-backup.ts'
+import { entries } from './browse/entries.ts'
+import { read } from './browse/read.ts'
 import type { EngineBasics } from './engine-context.ts'
 import { loadSnapshots } from './load-snapshots.ts'
 import { openEngine } from './open/open-engine.ts'
@@ -42,8 +44,8 @@ export const verbs: Verbs = {
   diff: notBuilt('diff'),
   planRestore: notBuilt('planRestore'),
   restore: notBuilt('restore'),
-  read: notBuilt('read'),
-  entries: notBuilt('entries'),
+  read,
+  entries,
   loadSnapshots,
 }
 

@@ -1,14 +1,15 @@
-/** Worker service 'browse': entries of a snapshot's source, page by page, without the main thread decoding any. */
+/** Worker service 'browse': entries of a snapshot's sources, and the content of one, without the main thread decoding any. */
 import { BackupError } from '../errors.ts'
-import { type EntryMeta, readMeta, TYPE_DIRECTORY } from '../model/entry.ts'
+import { type EntryMeta, TYPE_DIRECTORY } from '../model/entry.ts'
 import type { TreeRoot } from '../model/page.ts'
-import { readStreams, type StreamRefs, streamBytes } from '../model/streams.ts'
-import { ByteReader } from '../util/bytes.ts'
+import type { StreamRefs } from '../model/streams.ts'
 import { comparePaths, latin1ToUser } from '../util/paths.ts'
 import { ChunkIndex, type ChunkTablePlain } from './chunk-index.ts'
 import { ChunkReader } from './chunk-reader.ts'
-import { EntryCursor, guard } from './page-cursor.ts'
-import type { Host, Service } from './rpc.ts'
+import { contentPieces } from './content-pieces.ts'
+import { mainStream, metaAt, streamsAt } from './listed-entry.ts'
+import { EntryCursor } from './page-cursor.ts'
+import { type Host, Moved, type Service } from './rpc.ts'
 import { createVault, type Vault, type VaultPlain } from './vault.ts'
 
 export interface BrowseInit {
@@ -18,30 +19,41 @@ export interface BrowseInit {
 
 export interface ListRequest {
   root: TreeRoot
-  /** latin1; '' = the source itself. Entries below it are listed. */
+  source: string
+  /** latin1; '' = the source itself. Entries below it are listed; one that is no directory is listed itself. */
   folder: string
+  /** Also what lies in folders below. */
   recursive: boolean
-  /** latin1; only entries behind this one. */
-  after?: string | undefined
-  /** Lower-case; only entries whose path holds it. */
+  /** latin1; where to begin (see `behindEntry`, `behindFolder`). Absent: at the beginning. */
+  from?: string | undefined
+  /** Lower-case; only entries whose `<source>/<path>` holds it. */
   search?: string | undefined
   limit: number
 }
 
-export interface ListedEntry {
-  meta: EntryMeta
-  contentBytes: number
-}
-
 export interface ListAnswer {
-  entries: ListedEntry[]
-  done: boolean
+  entries: EntryMeta[]
+  /** `from` of the next request; absent at the end. */
+  next?: string
+  /** False if there is no such entry and nothing below it. Only said where the request has no `from`. */
+  found: boolean
 }
 
 export interface FoundEntry {
   meta: EntryMeta
-  streams: StreamRefs[]
+  /** Where its content is; null for what has none. */
+  stream: StreamRefs | null
 }
+
+export interface ContentRequest {
+  stream: StreamRefs
+  /** Bytes [start, end). */
+  start: number
+  end: number
+}
+
+/** Entries that one call looks at: an abort, and the host's own work where there are no threads, get in after them. */
+const MAX_VISITS = 16_384
 
 export async function createBrowse(init: BrowseInit, host: Host): Promise<Service> {
   return new BrowseService(await createVault(init.vault), init, host)
@@ -50,110 +62,151 @@ export async function createBrowse(init: BrowseInit, host: Host): Promise<Servic
 class BrowseService implements Service {
   private readonly reader: ChunkReader
   private readonly host: Host
+  private pieces: AsyncGenerator<Uint8Array<ArrayBuffer>> | undefined
 
   constructor(vault: Vault, init: BrowseInit, host: Host) {
     this.reader = new ChunkReader(vault, new ChunkIndex(init.tables), host)
     this.host = host
   }
 
-  call(method: string, args: unknown): Promise<unknown> {
+  call(method: string, args: unknown): Promise<unknown> | unknown {
     if (method === 'list') return this.list(args as ListRequest)
     if (method === 'find') return this.find(args as { root: TreeRoot; path: string })
+    if (method === 'content') return this.openContent(args as ContentRequest)
+    if (method === 'piece') return this.piece()
     throw new BackupError('INTERNAL', `browse has no method ${method}`, { origin: 'repository' })
   }
 
-  private async list(request: ListRequest): Promise<ListAnswer> {
-    const entries: ListedEntry[] = []
-    const below = request.folder === '' ? '' : `${request.folder}/`
-    const walk = new SkippingWalk((from) => this.cursor(request.root, from), behind(request.after) ?? below)
-    for (let path = await walk.next(); path !== undefined; path = await walk.next()) {
-      this.host.throwIfAborted()
-      if (!path.startsWith(below)) break
-      const slash = request.recursive ? -1 : path.indexOf('/', below.length)
-      if (slash >= 0) {
-        walk.skipTo(behindSubtree(path.slice(0, slash)))
-        continue
-      }
-      if (matches(path, request.search)) entries.push(entryAt(walk.cursor))
-      if (entries.length >= request.limit) return { entries, done: false }
-    }
-    return { entries, done: true }
-  }
-
-  private cursor(root: TreeRoot, from: string): EntryCursor {
-    return new EntryCursor(this.reader, root, { from })
+  private list(request: ListRequest): Promise<ListAnswer> {
+    const open = (from: string): EntryCursor => new EntryCursor(this.reader, request.root, { from })
+    return new Lister(request, new SkippingWalk(open, request.from ?? request.folder), this.host).run()
   }
 
   private async find({ root, path }: { root: TreeRoot; path: string }): Promise<FoundEntry | null> {
-    const cursor = this.cursor(root, path)
+    const cursor = new EntryCursor(this.reader, root, { from: path })
     while (await cursor.next()) {
       const order = comparePaths(cursor.path!, path)
       if (order < 0) continue
-      if (order > 0) return null
-      const { meta } = entryAt(cursor)
-      const streams = guard('page', () =>
-        readStreams(new ByteReader(cursor.page, cursor.streamsStart, cursor.recordEnd)),
-      )
-      for (const stream of streams) for (const ref of stream.refs) ref.id = ref.id && new Uint8Array(ref.id)
-      return { meta, streams }
+      return order > 0 ? null : { meta: metaAt(cursor), stream: mainStream(streamsAt(cursor)) ?? null }
     }
     return null
+  }
+
+  private openContent({ stream, start, end }: ContentRequest): void {
+    this.pieces = contentPieces(this.reader, stream, start, end)
+  }
+
+  /** The next piece of the content that was opened; null at its end. May be asked for ahead. */
+  private async piece(): Promise<Moved | null> {
+    this.host.throwIfAborted()
+    const { value } = await this.pieces!.next()
+    return value ? new Moved(value, [value.buffer]) : null
+  }
+}
+
+/** One request. */
+class Lister {
+  private readonly request: ListRequest
+  private readonly walk: SkippingWalk
+  private readonly host: Host
+  private readonly below: string
+  private readonly entries: EntryMeta[] = []
+  private found: boolean
+  /** The child listed last, so that a folder that has an entry of its own is not made up again. */
+  private lastChild: string | undefined
+
+  constructor(request: ListRequest, walk: SkippingWalk, host: Host) {
+    this.request = request
+    this.walk = walk
+    this.host = host
+    this.below = request.folder === '' ? '' : `${request.folder}/`
+    this.found = request.folder === '' || request.from !== undefined
+  }
+
+  async run(): Promise<ListAnswer> {
+    const { request, walk, entries } = this
+    for (let visits = 0; entries.length < request.limit && visits < MAX_VISITS; visits++) {
+      this.host.throwIfAborted()
+      const path = await walk.next()
+      if (path === undefined || !this.takeNext(path)) return { entries, found: this.found }
+    }
+    return { entries, next: walk.resume, found: this.found }
+  }
+
+  /** False at the end. */
+  private takeNext(path: string): boolean {
+    const { request, below, walk } = this
+    if (path === request.folder) return this.takeSelf()
+    if (!path.startsWith(below)) return false
+    this.found = true
+    const slash = request.recursive ? -1 : path.indexOf('/', below.length)
+    const child = slash < 0 ? path : path.slice(0, slash)
+    if (child !== this.lastChild) this.add(slash < 0 ? metaAt(walk.cursor) : { path: child, type: TYPE_DIRECTORY })
+    this.lastChild = child
+    if (slash >= 0) walk.skipTo(behindFolder(child))
+    else walk.resume = request.recursive ? behindEntry(path) : behindFolder(path)
+    return true
+  }
+
+  /** What was asked for by its own path. */
+  private takeSelf(): boolean {
+    const meta = metaAt(this.walk.cursor)
+    this.found = true
+    if (meta.type === TYPE_DIRECTORY) return true
+    this.add(meta)
+    return false
+  }
+
+  private add(meta: EntryMeta): void {
+    const { source, search } = this.request
+    const matches = search === undefined || `${source}/${latin1ToUser(meta.path)}`.toLowerCase().includes(search)
+    if (matches) this.entries.push(meta)
   }
 }
 
 /** Entries in order that can leave out a subtree, however large: what is left of a page is stepped over, then it seeks. */
 class SkippingWalk {
   cursor: EntryCursor
+  /** Where a later walk goes on after what was taken. */
+  resume: string
   private readonly open: (from: string) => EntryCursor
   private from: string
-  private mustSeek = false
+  private isSkipping = true
 
   constructor(open: (from: string) => EntryCursor, from: string) {
     this.open = open
     this.from = from
+    this.resume = from
     this.cursor = open(from)
   }
 
   skipTo(path: string): void {
     this.from = path
-    this.mustSeek = true
+    this.resume = path
+    this.isSkipping = true
   }
 
   async next(): Promise<string | undefined> {
+    const start = this.cursor
     for (;;) {
-      if (this.mustSeek && this.cursor.needsLeaf) {
-        await this.cursor.close()
+      if (this.isSkipping && this.cursor === start && start.path !== undefined && start.needsLeaf) {
         this.cursor = this.open(this.from)
-        this.mustSeek = false
       }
       if (!(await this.cursor.next())) return undefined
       const path = this.cursor.path!
-      if (comparePaths(path, this.from) < 0) continue
-      this.mustSeek = false
+      if (this.isSkipping && comparePaths(path, this.from) < 0) continue
+      this.isSkipping = false
       return path
     }
   }
 }
 
 /** The first place behind an entry itself; what lies below it comes after that. */
-function behind(path: string | undefined): string | undefined {
-  return path === undefined ? undefined : `${path}/`
+export function behindEntry(path: string): string {
+  return `${path}/`
 }
 
-/** Sorts behind everything below the directory, and before whatever follows it: '/' is the lowest byte of all. */
-function behindSubtree(path: string): string {
+/** Behind everything below a folder, and before whatever follows it: '/' is the lowest of all bytes, NUL is in no path. */
+export function behindFolder(path: string): string {
   return `${path}\0`
-}
-
-function entryAt(cursor: EntryCursor): ListedEntry {
-  return guard('page', () => {
-    const meta = readMeta(new ByteReader(cursor.page, cursor.metaStart, cursor.metaEnd))
-    const streams = readStreams(new ByteReader(cursor.page, cursor.streamsStart, cursor.recordEnd))
-    const main = streams.find(({ name }) => name === '')
-    return { meta, contentBytes: meta.type === TYPE_DIRECTORY || !main ? 0 : streamBytes(main) }
-  })
-}
-
-function matches(path: string, search: string | undefined): boolean {
-  return search === undefined || latin1ToUser(path).toLowerCase().includes(search)
 }

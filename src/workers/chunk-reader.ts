@@ -42,11 +42,21 @@ export class ChunkReader {
     return segment.subarray(offset, offset + lengthBytes)
   }
 
+  /** Begins to load the segment that holds a chunk, and names it. Undefined where the chunk is nowhere: reading it says so. */
+  prefetch(id: Uint8Array): string | undefined {
+    const location = this.index.find(id)
+    if (location) void this.segment(location)
+    return location?.segmentKey
+  }
+
   private segment(location: Location): Promise<Uint8Array> {
-    const known = this.cache.get(location.segmentKey)
-    this.cache.delete(location.segmentKey)
+    const { segmentKey } = location
+    const known = this.cache.get(segmentKey)
+    this.cache.delete(segmentKey)
     const opened = known ?? this.load(location)
-    this.cache.set(location.segmentKey, opened)
+    this.cache.set(segmentKey, opened)
+    // A failure is for those who wait now: whoever asks later tries again.
+    if (!known) opened.catch(() => this.cache.get(segmentKey) === opened && this.cache.delete(segmentKey))
     if (this.cache.size > CACHED_SEGMENTS) this.cache.delete(this.cache.keys().next().value as string)
     return opened
   }

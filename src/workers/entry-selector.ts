@@ -1,28 +1,36 @@
-/** Which entries of a source a selection takes. Asked in path order, so a directory's answer holds for all below it. */
+/**
+ * Which entries of a source a selection takes. An entry is taken if it or a folder above it is included, and neither it
+ * nor a folder above it is excluded. Asked in path order: what was found out about folders is kept for the entries below.
+ */
 import { Minimatch } from 'minimatch'
 import { type EntryMeta, TYPE_DIRECTORY } from '../model/entry.ts'
 import { latin1ToUser } from '../util/paths.ts'
 
-/** Patterns are of entry paths, `<source>/<path>`, and take what lies below a directory that they match. */
+/** Patterns are of entry paths, `<source>/<path>`, and take what lies below a folder that they match. */
 export interface SelectorPlain {
   /** Empty: everything. */
   include: readonly string[]
   exclude: readonly string[]
-  /** Only entries modified after this, in ns since 1970; directories above them come along. */
+  /** Only entries modified at this time or later, in ns since 1970; directories above them come along. */
   changedAfterNs?: bigint | undefined
 }
 
 type Test = (path: string) => boolean
+
+interface Folder {
+  /** latin1, with a '/' at its end; '' is the source itself. */
+  below: string
+  isIncluded: boolean
+  isExcluded: boolean
+}
 
 export class EntrySelector {
   private readonly source: string
   private readonly include: readonly Test[]
   private readonly exclude: readonly Test[]
   private readonly changedAfterNs: bigint | undefined
-  private readonly takesAll: boolean
-  /** latin1, ending with '/': the directory whose content is taken, or left out, as a whole. */
-  private takenBelow: string | undefined
-  private leftBelow: string | undefined
+  /** The folder asked about last, below those above it. */
+  private readonly folders: Folder[]
   /** Directories above the current place that were not taken themselves. */
   private parents: EntryMeta[] = []
 
@@ -31,33 +39,41 @@ export class EntrySelector {
     this.include = plain.include.map(compile)
     this.exclude = plain.exclude.map(compile)
     this.changedAfterNs = plain.changedAfterNs
-    this.takesAll = this.include.some((test) => test(source)) || this.include.length === 0
+    const isIncluded = this.include.length === 0 || this.include.some((test) => test(source))
+    this.folders = [{ below: '', isIncluded, isExcluded: this.exclude.some((test) => test(source)) }]
   }
 
   selects(meta: EntryMeta): boolean {
-    const { path } = meta
-    if (this.leftBelow !== undefined && path.startsWith(this.leftBelow)) return false
-    const user = `${this.source}/${latin1ToUser(path)}`
-    if (this.exclude.some((test) => test(user))) {
-      if (meta.type === TYPE_DIRECTORY) this.leftBelow = `${path}/`
-      return false
-    }
-    const taken = this.isIncluded(meta, user) && this.isNewEnough(meta)
-    if (!taken && meta.type === TYPE_DIRECTORY) this.remember(meta)
-    return taken
+    const verdict = this.judge(meta.path, this.folderOf(meta.path))
+    const isTaken = verdict.isIncluded && !verdict.isExcluded && this.isNewEnough(meta)
+    if (!isTaken && !verdict.isExcluded && meta.type === TYPE_DIRECTORY) this.remember(meta)
+    return isTaken
   }
 
-  private isIncluded(meta: EntryMeta, user: string): boolean {
-    if (this.takesAll) return true
-    if (this.takenBelow !== undefined && meta.path.startsWith(this.takenBelow)) return true
-    if (!this.include.some((test) => test(user))) return false
-    if (meta.type === TYPE_DIRECTORY) this.takenBelow = `${meta.path}/`
-    return true
+  /** The folder that the path lies in; every folder on the way to it is judged once. */
+  private folderOf(path: string): Folder {
+    const { folders } = this
+    while (!path.startsWith(folders.at(-1)!.below)) folders.pop()
+    for (let slash = nextSlash(path, folders); slash >= 0; slash = nextSlash(path, folders)) {
+      const { isIncluded, isExcluded } = this.judge(path.slice(0, slash), folders.at(-1)!)
+      folders.push({ below: path.slice(0, slash + 1), isIncluded, isExcluded })
+    }
+    return folders.at(-1)!
+  }
+
+  private judge(path: string, above: Folder): { isIncluded: boolean; isExcluded: boolean } {
+    if (above.isExcluded) return above
+    if (above.isIncluded && this.exclude.length === 0) return above
+    const user = `${this.source}/${latin1ToUser(path)}`
+    return {
+      isIncluded: above.isIncluded || this.include.some((test) => test(user)),
+      isExcluded: this.exclude.some((test) => test(user)),
+    }
   }
 
   private isNewEnough({ type, mtimeNs }: EntryMeta): boolean {
     if (this.changedAfterNs === undefined) return true
-    return type !== TYPE_DIRECTORY && mtimeNs !== undefined && mtimeNs > this.changedAfterNs
+    return type !== TYPE_DIRECTORY && mtimeNs !== undefined && mtimeNs >= this.changedAfterNs
   }
 
   private remember(meta: EntryMeta): void {
@@ -74,9 +90,17 @@ export class EntrySelector {
   }
 }
 
+function nextSlash(path: string, folders: readonly Folder[]): number {
+  return path.indexOf('/', folders.at(-1)!.below.length)
+}
+
+// As the filesystem source has it: the same on every system, and '#' and '!' are names like any other.
+const OPTIONS = { dot: true, nonegate: true, nocomment: true, platform: 'linux' } as const
+const MAGIC = /[*?[\](){}!+@\\]/
+
 function compile(pattern: string): Test {
-  const matcher = new Minimatch(pattern, { dot: true, nonegate: true, nocomment: true, magicalBraces: true })
-  if (matcher.hasMagic()) return (path) => matcher.match(path)
   const plain = pattern.replace(/\/+$/, '')
-  return (path) => path === plain || path.startsWith(`${plain}/`)
+  if (!MAGIC.test(plain)) return (path) => path === plain
+  const matcher = new Minimatch(plain, OPTIONS)
+  return (path) => matcher.match(path)
 }

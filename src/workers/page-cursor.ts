@@ -6,25 +6,67 @@ import { type ByteReader, MalformedBytes } from '../util/bytes.ts'
 import { comparePaths } from '../util/paths.ts'
 import { type ChunkReader, corruptRecord } from './chunk-reader.ts'
 
-export interface Leaf {
+/** A page that a walk has come to. Level 0: a leaf. */
+export interface PageStop {
   ref: PageRef
-  page: Uint8Array
-  entries: number
+  level: number
 }
 
-/** Leaves that begin the walk before `from` are skipped where no entry at or after it can be in them. */
-export async function* walkLeaves(reader: ChunkReader, root: TreeRoot, from = ''): AsyncGenerator<Leaf> {
-  yield* walk(reader, root, root.level, from)
+/** Children of an opened inner page; those before `next` are behind the walk. */
+interface Frame {
+  children: readonly PageRef[]
+  next: number
+  level: number
 }
 
-async function* walk(reader: ChunkReader, ref: PageRef, level: number, from: string): AsyncGenerator<Leaf> {
-  const page = await reader.chunk(ref.id, ref.pageBytes)
-  if (level === 0) {
-    yield { ref, page, entries: guard('page', () => openLeaf(page).entries) }
-    return
+/** Pages in order, none opened before it is asked for, so that whoever knows a page by its id can pass it by. */
+export class PageWalk {
+  private readonly reader: ChunkReader
+  private readonly from: string
+  private readonly stack: Frame[]
+
+  /** Pages in which no entry at or after `from` can be are passed by. */
+  constructor(reader: ChunkReader, root: TreeRoot, from: string) {
+    this.reader = reader
+    this.from = from
+    this.stack = [{ children: [root], next: 0, level: root.level }]
   }
-  const children = guard('page', () => decodeInner(page, level))
-  for (let i = firstChild(children, from); i < children.length; i++) yield* walk(reader, children[i]!, level - 1, from)
+
+  /** The page that comes next, unopened; undefined at the end. */
+  peek(): PageStop | undefined {
+    const { stack } = this
+    for (let frame = stack.at(-1); frame; frame = stack.at(-1)) {
+      if (frame.next < frame.children.length) return { ref: frame.children[frame.next]!, level: frame.level }
+      stack.pop()
+    }
+    return undefined
+  }
+
+  /** Passes by the page that `peek` gave, and all below it. */
+  skip(): void {
+    this.stack.at(-1)!.next++
+  }
+
+  /** Opens the inner page that `peek` gave: its first child comes next. */
+  async descend({ ref, level }: PageStop): Promise<void> {
+    const page = await this.reader.chunk(ref.id, ref.pageBytes)
+    const children = guard('page', () => decodeInner(page, level))
+    this.skip()
+    this.stack.push({ children, next: firstChild(children, this.from), level: level - 1 })
+  }
+
+  /** Opens the next leaf. */
+  async nextLeaf(): Promise<{ ref: PageRef; page: Uint8Array } | undefined> {
+    for (let stop = this.peek(); stop; stop = this.peek()) {
+      if (stop.level > 0) await this.descend(stop)
+      else {
+        const page = await this.reader.chunk(stop.ref.id, stop.ref.pageBytes)
+        this.skip()
+        return { ref: stop.ref, page }
+      }
+    }
+    return undefined
+  }
 }
 
 /** The last child that begins at or before the path. */
@@ -51,9 +93,11 @@ export function guard<T>(what: string, body: () => T): T {
 /** One entry at a time, as views of its page: path, meta bytes, streams bytes, fingerprint. */
 export class EntryCursor {
   private readonly reader: ChunkReader
-  private readonly leaves: AsyncGenerator<Leaf>
+  private readonly walk: PageWalk
   private readonly withFingerprints: boolean
   private records: ByteReader | undefined
+  private leaf: PageRef | undefined
+  private entries = 0
   private left = 0
   private fingerprintAt = 0
   private fingerprints: Uint8Array | undefined
@@ -68,7 +112,7 @@ export class EntryCursor {
 
   constructor(reader: ChunkReader, root: TreeRoot, options: { from?: string; fingerprints?: boolean } = {}) {
     this.reader = reader
-    this.leaves = walkLeaves(reader, root, options.from)
+    this.walk = new PageWalk(reader, root, options.from ?? '')
     this.withFingerprints = options.fingerprints ?? false
   }
 
@@ -79,7 +123,7 @@ export class EntryCursor {
 
   /** Loads the next leaf; false at the end, where `path` is undefined. */
   async loadLeaf(): Promise<boolean> {
-    const { value: leaf } = await this.leaves.next()
+    const leaf = await this.walk.nextLeaf()
     if (!leaf) {
       this.path = undefined
       return false
@@ -87,6 +131,8 @@ export class EntryCursor {
     const { records, entries } = guard('page', () => openLeaf(leaf.page))
     this.records = records
     this.page = records.bytes
+    this.leaf = leaf.ref
+    this.entries = entries
     this.left = entries
     this.fingerprintAt = -FINGERPRINT_BYTES
     if (this.withFingerprints) {
@@ -142,7 +188,26 @@ export class EntryCursor {
     return any !== 0
   }
 
-  async close(): Promise<void> {
-    await this.leaves.return(undefined)
+  /** The leaf that the current entry is the first of. */
+  get leafBegun(): PageStop | undefined {
+    return this.leaf && this.left === this.entries - 1 ? { ref: this.leaf, level: 0 } : undefined
+  }
+
+  /** Gives up what is left of the leaf. */
+  leaveLeaf(): void {
+    this.left = 0
+  }
+
+  /** Behind the last entry of a leaf: the page that comes next, unopened. */
+  get pageAhead(): PageStop | undefined {
+    return this.walk.peek()
+  }
+
+  skipPage(): void {
+    this.walk.skip()
+  }
+
+  async openPage(stop: PageStop): Promise<void> {
+    await this.walk.descend(stop)
   }
 }

@@ -39,24 +39,13 @@ export class ParentJoin {
     for (let i = 0; i < batch.count; i++) {
       const meta = input.raw(input.u32())
       const path = pathOf(meta)
-      this.checkOrder(path, source)
+      assertOrder(source, this.last, path)
+      this.last = path
       await this.advanceTo(path)
       await this.mergeOne(pending, batch, i, meta, path)
     }
     pending.seal(source, batch)
     return pending
-  }
-
-  /** A join of two orders would lose entries without a word. */
-  private checkOrder(path: string, source: string): void {
-    if (this.last !== '' && comparePaths(this.last, path) >= 0) {
-      throw new BackupError('SOURCE_INCOMPLETE', `Source ${source} gave "${latin1ToUser(path)}" out of order.`, {
-        origin: 'source',
-        details: { source, path: latin1ToUser(path), before: latin1ToUser(this.last) },
-        hint: 'Entries must come sorted by path, segment by segment, by unsigned bytes, each path once.',
-      })
-    }
-    this.last = path
   }
 
   /** Leaves the cursor at the first parent entry that is not before `path`. */
@@ -144,8 +133,17 @@ export class ParentJoin {
       this.counts.deleted++
       await parent.next()
     }
-    await parent.close()
   }
+}
+
+/** A join of two orders would lose entries without a word. `last` is '' before the first. */
+export function assertOrder(source: string, last: string, path: string): void {
+  if (last === '' || comparePaths(last, path) < 0) return
+  throw new BackupError('SOURCE_INCOMPLETE', `Source ${source} gave "${latin1ToUser(path)}" out of order.`, {
+    origin: 'source',
+    details: { source, path: latin1ToUser(path), before: latin1ToUser(last) },
+    hint: 'Entries must come sorted by path, segment by segment, by unsigned bytes, each path once.',
+  })
 }
 
 function writeEmpty(out: { varint(value: number): void; raw(value: Uint8Array): void }, meta: Uint8Array): void {
