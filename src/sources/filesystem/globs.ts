@@ -10,6 +10,8 @@ export const MAX_GLOB_LENGTH = 64 * 1024
 
 // The same on every system, and '#' and '!' are names like any other.
 const OPTIONS = { dot: true, nocomment: true, nonegate: true, platform: 'linux' } as const
+/** More than anybody writes by hand; a few braces in a row make millions. */
+const MAX_ALTERNATIVES = 1000
 const MAGIC = /[*?[\](){}!+@\\]/
 
 function badGlob(option: string, glob: unknown, rule: string, hint?: string): BackupError {
@@ -42,13 +44,19 @@ export function checkGlob(option: string, glob: unknown): string {
   const open = unclosed(glob)
   if (open !== null)
     throw badGlob(option, glob, `has '${open}' that is not closed`, `A plain '${open}' is '\\${open}'.`)
-  // Braces may multiply beyond reason; this is where minimatch says so.
+  checkCompiled(option, glob)
+  return glob
+}
+
+function checkCompiled(option: string, glob: string): void {
+  let alternatives: number
   try {
-    new Minimatch(glob, OPTIONS)
-    return glob
+    // Beyond its limit minimatch drops alternatives silently, so it is asked for one more than allowed.
+    alternatives = new Minimatch(glob, { ...OPTIONS, braceExpandMax: MAX_ALTERNATIVES + 1 }).globSet.length
   } catch (error) {
     throw badGlob(option, glob, `is not a glob: ${error instanceof Error ? error.message : String(error)}`)
   }
+  if (alternatives > MAX_ALTERNATIVES) throw badGlob(option, glob, `has more than ${MAX_ALTERNATIVES} alternatives`)
 }
 
 function unclosed(glob: string): string | null {

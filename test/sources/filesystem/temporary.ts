@@ -1,0 +1,90 @@
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach } from 'vitest'
+import type { Warning } from '../../../src/events.ts'
+import { type EntryMeta, FINGERPRINT_BYTES, readMeta } from '../../../src/model/entry.ts'
+import { type ScanOptions, TreeScanner } from '../../../src/sources/filesystem/scan.ts'
+import type { ScanPlan } from '../../../src/sources/source.ts'
+import { ByteReader } from '../../../src/util/bytes.ts'
+
+/** A folder of its own for each test, open to all, gone afterwards. */
+export function temporaryFolder(): { readonly path: string } {
+  const folder = { path: '' }
+  beforeEach(() => {
+    folder.path = mkdtempSync(join(tmpdir(), 'holdfast-fs-'))
+    chmodSync(folder.path, 0o755)
+  })
+  afterEach(() => rmSync(folder.path, { recursive: true, force: true }))
+  return folder
+}
+
+const NOBODY = 65534
+
+/** Runs the body without the rights of root, where the tests have them. */
+export async function unprivileged<T>(body: () => Promise<T> | T): Promise<T> {
+  if (process.geteuid?.() !== 0) return await body()
+  process.seteuid!(NOBODY)
+  try {
+    return await body()
+  } finally {
+    process.seteuid!(0)
+  }
+}
+
+export function planOf(path: string | { path: string; prefix: string }[], more: Partial<ScanPlan> = {}): ScanPlan {
+  return {
+    kind: 'filesystem',
+    roots: typeof path === 'string' ? [{ path, prefix: '' }] : path,
+    include: [],
+    exclude: [],
+    excludePaths: [],
+    oneFileSystem: false,
+    followSymlinks: false,
+    checksum: false,
+    maxFileBytes: null,
+    ...more,
+  }
+}
+
+export interface Scanned extends EntryMeta {
+  flags: number
+  fingerprint: [bigint, bigint]
+  root: string
+  prefixBytes: number
+}
+
+export function scan(
+  plan: ScanPlan,
+  { batch: batchEntries = 1000, ...options }: Partial<ScanOptions> & { batch?: number } = {},
+): { entries: Scanned[]; warnings: Warning[]; scanner: TreeScanner } {
+  const warnings: Warning[] = []
+  const scanner = new TreeScanner(plan, {
+    warn: (warning) => warnings.push(warning),
+    onUnreadable: 'fail',
+    aborted: () => false,
+    nowMs: Date.now,
+    ...options,
+  })
+  const entries: Scanned[] = []
+  for (let done = false; !done; ) {
+    const next = scanner.next(batchEntries)
+    done = next.done
+    const { batch } = next
+    const input = new ByteReader(batch.metas)
+    const fingerprints = Buffer.from(batch.fingerprints.buffer)
+    for (let i = 0; i < batch.count; i++) {
+      input.u32()
+      const at = i * FINGERPRINT_BYTES
+      const fingerprint: [bigint, bigint] = [fingerprints.readBigInt64LE(at), fingerprints.readBigUInt64LE(at + 8)]
+      const { root, prefixBytes } = batch
+      entries.push({ ...readMeta(input), flags: batch.flags[i]!, fingerprint, root, prefixBytes })
+    }
+  }
+  return { entries, warnings, scanner }
+}
+
+export const pathsOf = (entries: readonly EntryMeta[]): string[] => entries.map(({ path }) => path)
+
+/** Later than any file of a test, so that none is racily clean. */
+export const LATER = { nowMs: () => Date.now() + 60_000 }
