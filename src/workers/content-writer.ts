@@ -2,8 +2,7 @@
 import { Chunker } from '../chunking/chunker.ts'
 import { ID_HEADROOM } from '../crypto/chunk-id.ts'
 import type { StreamRefs } from '../model/streams.ts'
-import type { ChunkStore } from './chunk-store.ts'
-import { ListBuilder } from './list-builder.ts'
+import { type ChunkSink, ListBuilder } from './list-builder.ts'
 import type { Vault } from './vault.ts'
 
 /** Shortest run of zeros that is worth a hole. */
@@ -15,13 +14,13 @@ export class ContentWriter {
   readonly window: Buffer<ArrayBuffer>
   filled = ID_HEADROOM
   private start = ID_HEADROOM
-  private readonly store: ChunkStore
+  private readonly store: ChunkSink
   private readonly chunker: Chunker
   private readonly minBytes: number
   private readonly zeros: Buffer
   private list: ListBuilder
 
-  constructor(vault: Vault, store: ChunkStore) {
+  constructor(vault: Vault, store: ChunkSink) {
     const { profile } = vault
     this.store = store
     this.chunker = new Chunker(profile, vault.gear)

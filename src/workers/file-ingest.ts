@@ -19,7 +19,8 @@ import type { Host } from './rpc.ts'
 
 export interface FileContext {
   readonly host: Host
-  readonly store: ChunkStore
+  /** Where the reader waits for what it gave away. */
+  readonly store: Pick<ChunkStore, 'drain'>
   readonly writer: ContentWriter
   readonly onUnreadable: 'fail' | 'skip'
   readonly follow: boolean

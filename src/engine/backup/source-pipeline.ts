@@ -11,14 +11,10 @@ import type { ScanPlan } from '../../sources/source.ts'
 import { onAbort } from '../../util/abort.ts'
 import { latin1ToUser } from '../../util/paths.ts'
 import type { ReadResult } from '../../workers/ingest.ts'
-import type { Session, Thread } from '../../workers/rpc.ts'
-import type { ScanAnswer } from '../../workers/scan.ts'
+import type { Thread } from '../../workers/rpc.ts'
 import type { ScannedAnswer, SourceEnd } from '../../workers/tree.ts'
 import { ReadQueue } from './read-queue.ts'
-
-/** Entries in a batch: small enough to spread work evenly, large enough that messages cost nothing. */
-const BATCH_ENTRIES = 256
-const SCANS_AHEAD = 3
+import { scanAhead } from './scan-ahead.ts'
 
 export interface PipelineHooks {
   warn(warning: Warning): void
@@ -66,22 +62,6 @@ export async function backupScan(
   } finally {
     unlink()
     await scan.close()
-  }
-}
-
-async function* scanAhead(scan: Session): AsyncGenerator<ScanAnswer> {
-  const asked: Promise<ScanAnswer>[] = []
-  const ask = (): void => {
-    const answer = scan.call<ScanAnswer>('next', BATCH_ENTRIES)
-    answer.catch(() => undefined)
-    asked.push(answer)
-  }
-  for (let i = 0; i < SCANS_AHEAD; i++) ask()
-  for (;;) {
-    const answer = await asked.shift()!
-    yield answer
-    if (answer.done) return
-    ask()
   }
 }
 
