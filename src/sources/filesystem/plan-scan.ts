@@ -1,10 +1,11 @@
 /** From the paths a user gave to the plan that a worker scans by: links resolved, roots named, all proved readable. */
 import { constants } from 'node:fs'
-import { access, realpath, stat } from 'node:fs/promises'
+import { open, realpath, stat } from 'node:fs/promises'
+import { BackupError } from '../../errors.ts'
 import { latin1ToUser, userToLatin1 } from '../../util/paths.ts'
 import { invalidSourceOption } from '../options.ts'
 import type { ScanPlan } from '../source.ts'
-import { rootMissing } from './scan-root.ts'
+import { rootMissing, rootOfOtherType } from './scan-root.ts'
 import { isGone, nativePath, readFailure } from './stat.ts'
 
 type PlanOptions = Omit<ScanPlan, 'kind' | 'roots' | 'excludePaths'>
@@ -31,12 +32,21 @@ async function openRoot(configured: string): Promise<string> {
   const latin1 = userToLatin1(configured)
   try {
     const real = await realpath(nativePath(latin1), 'latin1')
-    const isFolder = (await stat(nativePath(real))).isDirectory()
-    await access(nativePath(real), isFolder ? constants.R_OK | constants.X_OK : constants.R_OK)
+    await tryRoot(real)
     return latin1ToUser(real)
   } catch (error) {
+    if (BackupError.is(error)) throw error
     throw isGone(error) ? rootMissing(latin1, error) : readFailure('open', latin1, error)
   }
+}
+
+/** Opens it, since access() asks for another user than the one that will read. A folder must also let one in. */
+async function tryRoot(real: string): Promise<void> {
+  const found = await stat(nativePath(real))
+  if (!found.isDirectory() && !found.isFile()) throw rootOfOtherType(real)
+  const handle = await open(nativePath(real), constants.O_RDONLY)
+  await handle.close()
+  if (found.isDirectory()) await stat(nativePath(`${real}/.`))
 }
 
 async function realOrSame(path: string): Promise<string> {

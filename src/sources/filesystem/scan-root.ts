@@ -28,14 +28,15 @@ export function statRoot({ path }: ScanRoot): BigIntStats {
   }
   const format = Number(stat.mode) & S_IFMT
   if (format === S_IFDIR || format === S_IFREG) return stat
-  throw new BackupError(
-    'INVALID_OPTIONS',
-    `path ${JSON.stringify(latin1ToUser(path))} is neither a folder nor a file`,
-    {
-      origin: 'usage',
-      details: { path: latin1ToUser(path) },
-    },
-  )
+  throw rootOfOtherType(path)
+}
+
+export function rootOfOtherType(path: string): BackupError {
+  const text = latin1ToUser(path)
+  return new BackupError('INVALID_OPTIONS', `path ${JSON.stringify(text)} is neither a folder nor a file`, {
+    origin: 'usage',
+    details: { option: 'path', path: text },
+  })
 }
 
 export function rootMissing(path: string, cause?: unknown): BackupError {

@@ -1,0 +1,125 @@
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { type FolderOptions, folder } from '../../../src/sources/filesystem/folder.ts'
+import type { SinkEntry, SinkSession } from '../../../src/sources/sink.ts'
+import { temporaryFolder } from './temporary.ts'
+
+const place = temporaryFolder()
+const at = (path: string): string => join(place.path, path)
+
+const open = (path: string, signal = new AbortController().signal): Promise<SinkSession> =>
+  folder({ path }).open({ signal, runId: 'run', facts: {}, warn: () => {} })
+
+const entry = (path: string, type: string, more: Partial<SinkEntry> = {}): SinkEntry => ({
+  path,
+  type,
+  size: 0,
+  facts: {},
+  ...more,
+})
+
+async function* pieces(...texts: string[]): AsyncGenerator<Uint8Array> {
+  for (const text of texts) yield Buffer.from(text)
+}
+
+describe('options', () => {
+  it.each([
+    ['no path', {}, 'path'],
+    ['an empty path', { path: '' }, 'path'],
+    ['an undefined path', { path: undefined }, 'path'],
+    ['an unknown one', { path: '/tmp', mode: 1 }, 'mode'],
+    ['owner as a text', { path: '/tmp', owner: 'root' }, 'owner'],
+  ])('refuse %s', (_, options, option) => {
+    expect(() => folder(options as FolderOptions)).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTIONS', details: expect.objectContaining({ option }) }),
+    )
+  })
+
+  it('become the plan that workers place by', async () => {
+    const signal = new AbortController().signal
+    const session = await folder({ path: at('a/../b'), owner: false }).open({
+      signal,
+      runId: 'r',
+      facts: {},
+      warn: () => {},
+    })
+    expect(session.place).toEqual({ kind: 'folder', root: at('b'), owner: false })
+    expect(existsSync(at('b'))).toBe(false)
+  })
+})
+
+describe('a session', () => {
+  it('makes what a snapshot may hold', async () => {
+    const session = await open(at('new'))
+    await session.write(entry('fifo', 'fifo', { mode: 0o600 }), pieces())
+    await session.write(entry('file', 'file', { size: 4, mode: 0o4711, uid: 0, gid: 0 }), pieces('te', 'xt'))
+    await session.write(entry('\udcff', 'file', { size: 1 }), pieces('x'))
+    await session.prepare()
+    await session.commit()
+    expect(lstatSync(at('new/fifo')).isFIFO()).toBe(true)
+    expect(readFileSync(at('new/file'), 'utf8')).toBe('text')
+    expect(existsSync(Buffer.from(`${place.path}/new/\xff`, 'latin1'))).toBe(true)
+  })
+
+  it('warns of what it cannot make', async () => {
+    const warnings: unknown[] = []
+    const signal = new AbortController().signal
+    const session = await folder({ path: at('new') }).open({
+      signal,
+      runId: 'r',
+      facts: {},
+      warn: (w) => warnings.push(w),
+    })
+    await session.write(entry('a', 'socket'), pieces())
+    await session.write(entry('b', 'device'), pieces())
+    expect(warnings).toMatchObject([
+      { code: 'ENTRY_SKIPPED', path: 'a' },
+      { code: 'ENTRY_SKIPPED', path: 'b' },
+    ])
+  })
+
+  it('rolls back what it made, and nothing else', async () => {
+    mkdirSync(at('there/sub'), { recursive: true, mode: 0o711 })
+    writeFileSync(at('there/sub/mine'), 'mine')
+    const session = await open(at('there'))
+    await session.write(entry('sub', 'directory', { mode: 0o700 }), pieces())
+    await session.write(entry('sub/new', 'file'), pieces())
+    await session.write(entry('sub/deep/new', 'file'), pieces())
+    writeFileSync(at('there/sub/deep/foreign'), '')
+    await session.rollback(new Error('no'))
+    expect(readdirSync(at('there/sub')).sort()).toEqual(['deep', 'mine'])
+    expect(readdirSync(at('there/sub/deep'))).toEqual(['foreign'])
+    expect(statSync(at('there/sub')).mode & 0o777).toBe(0o711)
+  })
+
+  it('stops in the middle of a file when aborted, without a trace', async () => {
+    const abort = new AbortController()
+    const session = await open(at('new'), abort.signal)
+    async function* content(): AsyncGenerator<Uint8Array> {
+      yield Buffer.from('half')
+      abort.abort(new Error('enough'))
+      yield Buffer.from('half')
+    }
+    await expect(session.write(entry('file', 'file', { size: 8 }), content())).rejects.toMatchObject({
+      code: 'ABORTED',
+    })
+    expect(readdirSync(at('new'))).toEqual([])
+    await session.rollback(abort.signal.reason)
+    expect(existsSync(at('new'))).toBe(false)
+  })
+
+  it('says how much space there is, before the folder exists too', async () => {
+    const there = await (await open(place.path)).space!()
+    const later = await (await open(at('a/b/c'))).space!()
+    expect(there.freeBytes).toBeGreaterThan(0)
+    expect(later.freeBytes).toBeGreaterThan(0)
+  })
+
+  it('takes a file in its place for a conflict', async () => {
+    writeFileSync(at('file'), '')
+    const session = await open(at('file'))
+    await expect(session.current!()[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'RESTORE_CONFLICT' })
+    await expect(session.write(entry('a', 'file'), pieces())).rejects.toMatchObject({ code: 'RESTORE_CONFLICT' })
+  })
+})
