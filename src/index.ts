@@ -1,1 +1,57 @@
-export { BackupError } from './errors.ts'
+/** Everything that `holdfast` exports. Optional adapters have entries of their own. */
+export { BackupEngine } from './engine/engine.ts'
+export type * from './engine/types.ts'
+export {
+  BackupError,
+  type BackupErrorOptions,
+  ERROR_CODES,
+  type ErrorCode,
+  type ErrorOrigin,
+  type Json,
+} from './errors.ts'
+export type {
+  EngineEvents,
+  Finding,
+  Progress,
+  Report,
+  RunEvent,
+  RunStatus,
+  RunUpdate,
+  Verb,
+  Warning,
+  WarningCode,
+} from './events.ts'
+export { passphrase, rawKey } from './repository/key-slots-key.ts'
+export { type FilesystemOptions, filesystem } from './sources/filesystem/filesystem.ts'
+export { type FolderOptions, folder } from './sources/filesystem/folder.ts'
+export { defineSink, type Sink, type SinkContext, type SinkEntry, type SinkSession } from './sources/sink.ts'
+export {
+  defineSource,
+  type EntryContent,
+  type EntryType,
+  type Source,
+  type SourceContext,
+  type SourceEntry,
+  type SourceSession,
+} from './sources/source.ts'
+export { type LocalTargetOptions, localTarget } from './targets/local/local-target.ts'
+export { memoryTarget } from './targets/memory.ts'
+export {
+  type CallSignal,
+  defineTarget,
+  type GetOptions,
+  type ObjectInfo,
+  type PutOptions,
+  type Target,
+  type TargetTraits,
+  wrapTarget,
+} from './targets/target.ts'
+export { readOnly } from './targets/wrappers/read-only.ts'
+export { type RetryingOptions, type RetryNotice, retrying } from './targets/wrappers/retrying.ts'
+export { type ThrottledOptions, throttled } from './targets/wrappers/throttled.ts'
+export { aes256gcm } from './transforms/aes256gcm.ts'
+export { type GzipOptions, gzip } from './transforms/gzip.ts'
+export { defineTransform, type Transform, type TransformContext } from './transforms/transform.ts'
+export { type ZstdOptions, zstd } from './transforms/zstd.ts'
+export { type Clock, systemClock } from './util/clock.ts'
+export { type WorkerPoolOptions, workerPool } from './workers/pool.ts'

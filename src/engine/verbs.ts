@@ -10,6 +10,8 @@ import { openEngine } from './open/open-engine.ts'
 import type { ParsedBackupOptions } from './options-backup.ts'
 import type { ParsedPlanRestoreOptions, ParsedRestoreOptions } from './options-restore.ts'
 import type { ParsedVerifyOptions } from './options-verify.ts'
+import { planRestore } from './restore/plan-restore.ts'
+import { restore } from './restore/run-restore.ts'
 import type { BackupResult } from './types-backup.ts'
 import type { Diff, DiffOptions, EntriesOptions, Entry, ReadOptions } from './types-browse.ts'
 import type { EngineContext, EngineParts } from './types-context.ts'
@@ -42,8 +44,8 @@ export const verbs: Verbs = {
   backup,
   verify: notBuilt('verify'),
   diff: notBuilt('diff'),
-  planRestore: notBuilt('planRestore'),
-  restore: notBuilt('restore'),
+  planRestore,
+  restore,
   read,
   entries,
   loadSnapshots,

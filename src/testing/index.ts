@@ -1,1 +1,10 @@
-export { BackupError } from '../errors.ts'
+/** What `holdfast/testing` exports: the suites that prove a plugin right, and targets that fail on purpose. */
+export { type CountingTarget, countingTarget } from './counting-target.ts'
+export { crashAfter } from './crash-after.ts'
+export { faultyTarget } from './faulty-target.ts'
+export { memorySource } from './memory-source.ts'
+export type { Runner } from './runner.ts'
+export { sinkConformance } from './sink-conformance.ts'
+export { sourceConformance } from './source-conformance.ts'
+export { targetConformance } from './target-conformance.ts'
+export { transformConformance } from './transform-conformance.ts'

@@ -112,7 +112,16 @@ export class ChunkTable {
 
   /** Entry of a chunk in a live pack, or -1. */
   findLive(id: Uint8Array, at = 0): number {
-    let entry = this.ids.find(id, at)
+    return this.live(this.ids.find(id, at), id, at)
+  }
+
+  /** Another entry of the same chunk, after the last one found; -1 if there is none. */
+  findLiveNext(id: Uint8Array, at = 0): number {
+    return this.live(this.ids.findNext(id, at), id, at)
+  }
+
+  private live(found: number, id: Uint8Array, at: number): number {
+    let entry = found
     while (entry >= 0 && this.isAbsent(entry)) entry = this.ids.findNext(id, at)
     return entry
   }
@@ -144,6 +153,32 @@ export class ChunkTable {
     return this.segments[this.columns[entry * CHUNK_COLUMNS]! * SEGMENT_COLUMNS]!
   }
 
+  /** Bytes of the chunk. */
+  lengthOf(entry: number): number {
+    return this.columns[entry * CHUNK_COLUMNS + 2]!
+  }
+
+  /** Segments of a pack in order: a table is built pack by pack, so they lie together, and so do their chunks. */
+  segmentsOf(pack: number): IndexedSegment[] {
+    const { segments, columns, chunks } = this
+    const count = segments.length / SEGMENT_COLUMNS
+    const found: IndexedSegment[] = []
+    let at = firstWhere(count, (row) => segments[row * SEGMENT_COLUMNS]! >= pack)
+    for (; at < count && segments[at * SEGMENT_COLUMNS] === pack; at++) {
+      const firstEntry = firstWhere(chunks, (entry) => columns[entry * CHUNK_COLUMNS]! >= at)
+      const end = firstWhere(chunks, (entry) => columns[entry * CHUNK_COLUMNS]! > at)
+      const row = at * SEGMENT_COLUMNS
+      found.push({
+        offset: segments[row + 1]!,
+        storedBytes: segments[row + 2]!,
+        rawBytes: segments[row + 3]!,
+        firstEntry,
+        chunks: end - firstEntry,
+      })
+    }
+    return found
+  }
+
   packName(number: number): string {
     return this.packNames.toString('hex', number * 32, number * 32 + 32)
   }
@@ -162,6 +197,28 @@ export class ChunkTable {
       if (names.has(this.packName(pack))) this.packs[pack * PACK_COLUMNS + PACK_ABSENT_COLUMN] = 1
     }
   }
+}
+
+/** What the index says of one segment of a pack. */
+export interface IndexedSegment {
+  offset: number
+  storedBytes: number
+  rawBytes: number
+  /** Its chunks are the entries from here on, in order. */
+  firstEntry: number
+  chunks: number
+}
+
+/** First number from 0 to `count` at which `reached` is true, given that it stays true from there. */
+function firstWhere(count: number, reached: (at: number) => boolean): number {
+  let low = 0
+  let high = count
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (reached(middle)) high = middle
+    else low = middle + 1
+  }
+  return low
 }
 
 /** All tables together, oldest first. */

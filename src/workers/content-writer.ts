@@ -40,6 +40,16 @@ export class ContentWriter {
     if (this.free === 0) this.cut(false)
   }
 
+  /** As much as is given, by copying it. */
+  write(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; ) {
+      const count = Math.min(this.free, bytes.length - at)
+      this.window.set(bytes.subarray(at, at + count), this.filled)
+      this.advance(count)
+      at += count
+    }
+  }
+
   private cut(last: boolean): void {
     while (this.start < this.filled) {
       const length = this.nextLength(last)

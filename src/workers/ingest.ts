@@ -108,13 +108,7 @@ class IngestService implements Service {
   private async data({ source, bytes }: { source: string; bytes: Uint8Array }): Promise<void> {
     this.begin(source)
     this.streamed ??= new ContentWriter(this.vault, this.store)
-    const { streamed } = this
-    for (let at = 0; at < bytes.length; ) {
-      const count = Math.min(streamed.free, bytes.length - at)
-      streamed.window.set(bytes.subarray(at, at + count), streamed.filled)
-      streamed.advance(count)
-      at += count
-    }
+    this.streamed.write(bytes)
     await this.store.drain()
   }
 

@@ -2,9 +2,12 @@
 import { BackupError } from '../errors.ts'
 import { createBrowse } from './browse.ts'
 import { createDiff } from './diff.ts'
+import { createHash } from './hash.ts'
 import { createIndexBuild } from './index-build.ts'
 import { createIngest } from './ingest.ts'
+import { createPlace } from './place.ts'
 import { createRestorePlan } from './restore-plan.ts'
+import { createRestoreSurvey } from './restore-survey.ts'
 import type { Host, Service } from './rpc.ts'
 import { createScan } from './scan.ts'
 import { createTree } from './tree.ts'
@@ -16,9 +19,12 @@ type Create = (init: any, host: Host) => Promise<Service>
 const SERVICES: Readonly<Record<string, Create>> = {
   browse: createBrowse,
   diff: createDiff,
+  hash: createHash,
   index: createIndexBuild,
   ingest: createIngest,
+  place: createPlace,
   'restore-plan': createRestorePlan,
+  'restore-survey': createRestoreSurvey,
   scan: createScan,
   tree: createTree,
   verify: createVerify,

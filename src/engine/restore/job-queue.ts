@@ -1,0 +1,63 @@
+/** Fetches ranges ahead of the workers, and gives each job to the worker with the least to do. */
+import type { OpenedFile, PlaceJob } from '../../workers/place.ts'
+import type { RestoreJob } from '../../workers/restore-job.ts'
+import type { Session } from '../../workers/rpc.ts'
+import type { Reading } from '../reading.ts'
+
+/** One that is written and one whose bytes are there: at most 4 MiB each. */
+const JOBS_PER_WORKER = 2
+
+export class JobQueue {
+  private readonly reading: Reading
+  private readonly lanes: { session: Session; bytes: number; jobs: number }[]
+  private readonly running = new Set<Promise<void>>()
+  private failure: { error: unknown } | undefined
+
+  constructor(reading: Reading, sessions: readonly Session[]) {
+    this.reading = reading
+    this.lanes = sessions.map((session) => ({ session, bytes: 0, jobs: 0 }))
+  }
+
+  async push(job: RestoreJob, opened: OpenedFile[], done: () => void): Promise<void> {
+    const lane = await this.room()
+    const cost = job.wholeBytes + job.partBytes
+    lane.jobs++
+    lane.bytes += cost
+    const tracked: Promise<void> = this.run(job, opened, lane.session)
+      .then(done)
+      .catch((error: unknown) => {
+        this.failure ??= { error }
+      })
+      .finally(() => {
+        lane.jobs--
+        lane.bytes -= cost
+        this.running.delete(tracked)
+      })
+    this.running.add(tracked)
+  }
+
+  private async run(job: RestoreJob, opened: OpenedFile[], session: Session): Promise<void> {
+    const { pack, start, end, body } = job
+    const bytes = await this.reading.range({ pack, start, end })
+    const placeJob: PlaceJob = { pack, bytes, body, opened }
+    await session.call('job', placeJob, [bytes.buffer, body.buffer])
+  }
+
+  private async room(): Promise<(typeof this.lanes)[number]> {
+    for (;;) {
+      this.check()
+      const free = this.lanes.filter(({ jobs }) => jobs < JOBS_PER_WORKER).sort((a, b) => a.bytes - b.bytes)
+      if (free[0]) return free[0]
+      await Promise.race(this.running)
+    }
+  }
+
+  async drain(): Promise<void> {
+    while (this.running.size > 0) await Promise.race(this.running)
+    this.check()
+  }
+
+  private check(): void {
+    if (this.failure) throw this.failure.error
+  }
+}

@@ -1,0 +1,219 @@
+/**
+ * Worker service 'place': decodes ranges of packs, checks every chunk, and writes files into a folder. Until it is told
+ * that all is well it can undo: a session that ends without 'commit' takes away what it made.
+ */
+import { closeSync, fsyncSync, openSync, readSync, rmdirSync, unlinkSync } from 'node:fs'
+import { BackupError } from '../errors.ts'
+import type { Warning } from '../events.ts'
+import { type EntryMeta, TYPE_FILE, TYPE_SYMLINK } from '../model/entry.ts'
+import { type PlaceHandle, Placer } from '../sources/filesystem/place.ts'
+import { nativePath } from '../sources/filesystem/stat.ts'
+import type { PlacePlan } from '../sources/sink.ts'
+import { ByteReader, ByteWriter, release } from '../util/bytes.ts'
+import { latin1ToUser, userToLatin1 } from '../util/paths.ts'
+import { openSegment, packKey } from './chunk-reader.ts'
+import { decodeJobBody, type JobBody, type Piece } from './restore-job.ts'
+import type { Host, Service } from './rpc.ts'
+import { createVault, type Vault, type VaultPlain } from './vault.ts'
+
+export interface PlaceInit {
+  vault: VaultPlain
+  plan: PlacePlan
+  /** Read back what was written, and compare. */
+  verify: boolean
+}
+
+/** A file that several jobs fill. */
+export interface OpenedFile {
+  file: number
+  meta: EntryMeta
+  /** latin1 */
+  temporary: string
+}
+
+export interface PlaceJob {
+  pack: string
+  bytes: Uint8Array
+  body: Uint8Array
+  opened: OpenedFile[]
+}
+
+export async function createPlace(init: PlaceInit, host: Host): Promise<Service> {
+  return new PlaceService(await createVault(init.vault), init, host)
+}
+
+class PlaceService implements Service {
+  private readonly vault: Vault
+  private readonly host: Host
+  private readonly placer: Placer
+  private readonly verify: boolean
+  private readonly root: string
+  private readonly made = new CreatedPaths()
+  private readonly begun = new Map<number, PlaceHandle>()
+  private committed = false
+
+  constructor(vault: Vault, { plan, verify }: PlaceInit, host: Host) {
+    this.vault = vault
+    this.host = host
+    this.verify = verify
+    this.root = userToLatin1(plan.root)
+    this.placer = new Placer(
+      plan,
+      (warning) => this.warn(warning),
+      (path, isDirectory) => this.made.add(path, isDirectory),
+    )
+  }
+
+  private warn(warning: Warning): void {
+    void this.host.call('warn', warning).catch(() => undefined)
+  }
+
+  call(method: string, args: unknown): unknown {
+    if (method === 'job') return this.job(args as PlaceJob)
+    if (method === 'directories') return each(args as EntryMeta[], (meta) => this.placer.makeDirectory(meta))
+    if (method === 'simple') return each(args as EntryMeta[], (meta) => this.simple(meta))
+    if (method === 'links')
+      return each(args as { meta: EntryMeta; to: string }[], ({ meta, to }) => this.placer.link(meta, to))
+    if (method === 'begin') return this.begin(args as { file: number; meta: EntryMeta }[])
+    if (method === 'finish') return each(args as number[], (file) => this.finish(file))
+    if (method === 'finish-directories') return this.placer.finishDirectories(args as EntryMeta[])
+    if (method === 'commit') return this.commit()
+    throw new BackupError('INTERNAL', `place has no method ${method}`, { origin: 'sink' })
+  }
+
+  private simple(meta: EntryMeta): void {
+    if (meta.type === TYPE_SYMLINK) this.placer.symlink(meta)
+    else if (meta.type === TYPE_FILE) this.placer.writeWhole(meta, [])
+    else this.placer.special(meta)
+  }
+
+  private begin(files: readonly { file: number; meta: EntryMeta }[]): OpenedFile[] {
+    return files.map(({ file, meta }) => {
+      const handle = this.placer.begin(meta)
+      this.placer.leave(handle)
+      this.begun.set(file, handle)
+      return { file, meta, temporary: handle.temporary }
+    })
+  }
+
+  private finish(file: number): void {
+    const handle = this.begun.get(file)!
+    this.begun.delete(file)
+    this.placer.finish(this.placer.resume(handle))
+  }
+
+  private commit(): void {
+    this.placer.flushWarnings()
+    this.committed = true
+  }
+
+  /** What has been made is taken away again, unless it was all made. Folders go last, and only if they are empty. */
+  close(): void {
+    if (this.committed) return
+    for (const handle of this.begun.values()) this.placer.abandon({ ...handle, fd: -1 })
+    this.made.reverse((path, isDirectory) => remove(nativePath(`${this.root}/${path}`), isDirectory))
+  }
+
+  private job({ pack, bytes, body, opened }: PlaceJob): void {
+    const job = decodeJobBody(body)
+    const segments = job.segments.map(({ at, ...row }) => openSegment(this.vault, bytes, at, { pack, ...row }))
+    for (const { meta, pieces } of job.whole) {
+      this.host.throwIfAborted()
+      this.placer.writeWhole(
+        meta,
+        pieces.map((piece) => this.checked(pack, segments, piece)),
+      )
+      if (this.verify) this.compare(`${this.root}/${meta.path}`, meta, segments, pieces)
+    }
+    this.fillParts(pack, job, segments, opened)
+    for (const segment of segments) if (segment.buffer !== bytes.buffer) release(segment)
+  }
+
+  private fillParts(pack: string, job: JobBody, segments: readonly Uint8Array[], opened: readonly OpenedFile[]): void {
+    const byNumber = new Map(opened.map((file) => [file.file, file]))
+    for (const { file, pieces } of job.parts) {
+      this.host.throwIfAborted()
+      const target = byNumber.get(file)!
+      const handle = this.placer.resume(target)
+      try {
+        for (const piece of pieces) this.placer.writeAt(handle, piece.position, this.checked(pack, segments, piece))
+      } finally {
+        this.placer.leave(handle)
+      }
+      if (this.verify) this.compare(target.temporary, target.meta, segments, pieces)
+    }
+  }
+
+  /** The chunk's bytes, after its id has been computed anew: never a wrong byte into a file. */
+  private checked(pack: string, segments: readonly Uint8Array[], piece: Piece): Uint8Array {
+    const segment = segments[piece.segment]!
+    const end = piece.offset + piece.length
+    if (end <= segment.length && Buffer.compare(this.vault.hasher.id(segment, piece.offset, end), piece.id) === 0) {
+      return segment.subarray(piece.offset, end)
+    }
+    throw new BackupError('OBJECT_CORRUPT', `A chunk in pack ${pack} is damaged: its content does not match its id.`, {
+      origin: 'repository',
+      details: { object: packKey(pack), chunk: Buffer.from(piece.id).toString('hex') },
+    })
+  }
+
+  private compare(absolute: string, meta: EntryMeta, segments: readonly Uint8Array[], pieces: readonly Piece[]): void {
+    const fd = openSync(nativePath(absolute), 'r')
+    try {
+      fsyncSync(fd)
+      for (const { segment, offset, length, position } of pieces) {
+        const found = Buffer.allocUnsafeSlow(length)
+        const count = readSync(fd, found, 0, length, position)
+        const same = count === length && found.compare(segments[segment]!, offset, offset + length) === 0
+        release(found)
+        if (!same) throw mismatch(meta)
+      }
+    } finally {
+      closeSync(fd)
+    }
+  }
+}
+
+function each<T>(items: readonly T[], act: (item: T) => void): void {
+  for (const item of items) act(item)
+}
+
+function mismatch(meta: EntryMeta): BackupError {
+  const path = latin1ToUser(meta.path)
+  return new BackupError('RESTORE_MISMATCH', `${JSON.stringify(path)} does not read as it was written.`, {
+    origin: 'sink',
+    details: { path },
+    hint: 'The disk or the file system of the destination is at fault. Restore to another place.',
+  })
+}
+
+function remove(path: string | Buffer, isDirectory: boolean): void {
+  try {
+    if (isDirectory) rmdirSync(path)
+    else unlinkSync(path)
+  } catch {
+    // Somebody else's by now, or not empty: kept.
+  }
+}
+
+/** Paths in the order they were made; 60 bytes each instead of a string object. */
+class CreatedPaths {
+  private readonly bytes = new ByteWriter(64 * 1024)
+  private readonly starts = new ByteWriter(16 * 1024)
+
+  add(path: string, isDirectory: boolean): void {
+    this.starts.u32(this.bytes.length)
+    this.bytes.u8(isDirectory ? 1 : 0)
+    this.bytes.latin1(path)
+  }
+
+  reverse(visit: (path: string, isDirectory: boolean) => void): void {
+    const starts = this.starts.view()
+    const input = new ByteReader(this.bytes.view())
+    for (let at = starts.length - 4; at >= 0; at -= 4) {
+      input.position = starts.readUInt32LE(at)
+      const isDirectory = input.u8() === 1
+      visit(input.latin1(1 << 16), isDirectory)
+    }
+  }
+}
