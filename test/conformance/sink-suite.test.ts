@@ -1,25 +1,21 @@
 /** The suite for sinks must notice each broken promise: here is one sink a promise. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, posix } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { folder } from '../../src/sources/filesystem/folder.ts'
 import type { Sink, SinkEntry, SinkSession } from '../../src/sources/sink.ts'
 import { sinkConformance } from '../../src/testing/sink-conformance.ts'
+import { temporaryFolder } from '../sources/filesystem/temporary.ts'
 import { failingTests } from './failing-tests.ts'
 
-let place: string
+const place = temporaryFolder()
 let count = 0
-beforeEach(() => {
-  place = mkdtempSync(join(tmpdir(), 'holdfast-sinks-'))
-})
-afterEach(() => rmSync(place, { recursive: true }))
 
 type Bend = (session: SinkSession, root: string) => Partial<SinkSession>
 
 /** A folder sink whose sessions are bent. */
 function bent(bend: Bend): Sink {
-  const root = join(place, `a/b/c/${count++}`)
+  const root = join(place.path, `a/b/c/${count++}`)
   return {
     apiVersion: 1,
     name: 'bent',

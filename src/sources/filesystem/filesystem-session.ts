@@ -1,5 +1,6 @@
 import type { Json } from '../../errors.ts'
 import type { ScanPlan, SourceContext, SourceEntry, SourceSession } from '../source.ts'
+import { describeRoot } from './root-facts.ts'
 import { scanEntries } from './scan-entries.ts'
 
 /** One reading of file trees. Holds nothing open: what a tree is at one moment, only its file system could tell. */
@@ -18,7 +19,7 @@ export class FilesystemSession implements SourceSession {
 
   async describe(): Promise<Readonly<Record<string, Json>>> {
     const { include, exclude } = this.scan
-    return { paths: this.paths, platform: process.platform, include, exclude }
+    return { paths: this.paths, platform: process.platform, include, exclude, root: await describeRoot(this.scan) }
   }
 
   entries(): AsyncIterable<readonly SourceEntry[]> {

@@ -9,6 +9,7 @@ import type { ScanPlan, SourceEntry } from '../source.ts'
 import { type PlaceHandle, Placer } from './place.ts'
 import { placeError, placeFailure } from './place-errors.ts'
 import { type Created, removeCreated } from './place-undo.ts'
+import { rootMeta } from './root-facts.ts'
 import { scanEntries } from './scan-entries.ts'
 import { DEVICE_ATTRIBUTE, isGone, nativePath } from './stat.ts'
 
@@ -23,10 +24,17 @@ export class FolderSession implements SinkSession {
   private readonly created: Created[] = []
   private readonly directories: EntryMeta[] = []
   private readonly firstOfGroup = new Map<string, string>()
+  /** To be set on the root; null for one that was there before, and keeps its own. */
+  private readonly root: EntryMeta | null
 
-  constructor(place: PlacePlan, context: SinkContext) {
+  static async open(place: PlacePlan, context: SinkContext): Promise<FolderSession> {
+    return new FolderSession(place, context, (await isFolder(place.root)) ? null : rootMeta(context.facts.root))
+  }
+
+  private constructor(place: PlacePlan, context: SinkContext, root: EntryMeta | null) {
     this.place = place
     this.context = context
+    this.root = root
     this.placer = new Placer(
       place,
       (warning) => context.warn(warning),
@@ -35,18 +43,7 @@ export class FolderSession implements SinkSession {
   }
 
   async *current(): AsyncGenerator<readonly SourceEntry[]> {
-    if (await this.isThere()) yield* scanEntries(planOf(this.place.root), this.context)
-  }
-
-  private async isThere(): Promise<boolean> {
-    try {
-      const found = await stat(nativePath(userToLatin1(this.place.root)))
-      if (found.isDirectory()) return true
-    } catch (error) {
-      if (isGone(error)) return false
-      throw placeFailure('look at this folder', userToLatin1(this.place.root), error)
-    }
-    throw placeError('RESTORE_CONFLICT', userToLatin1(this.place.root), 'is no folder')
+    if (await isFolder(this.place.root)) yield* scanEntries(planOf(this.place.root), this.context)
   }
 
   async space(): Promise<{ freeBytes?: number }> {
@@ -112,6 +109,7 @@ export class FolderSession implements SinkSession {
   async prepare(): Promise<void> {
     throwIfAborted(this.context.signal)
     this.placer.finishDirectories(this.directories.toReversed())
+    if (this.root !== null) this.placer.finishRoot(this.root)
   }
 
   /** All is live already. Can still be rolled back, when another sink of the same restore fails to commit. */
@@ -127,6 +125,19 @@ export class FolderSession implements SinkSession {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+/** False if there is nothing. Throws RESTORE_CONFLICT if there is something else. */
+async function isFolder(path: string): Promise<boolean> {
+  const latin1 = userToLatin1(path)
+  try {
+    const found = await stat(nativePath(latin1))
+    if (found.isDirectory()) return true
+  } catch (error) {
+    if (isGone(error)) return false
+    throw placeFailure('look at this folder', latin1, error)
+  }
+  throw placeError('RESTORE_CONFLICT', latin1, 'is no folder')
 }
 
 function planOf(root: string): ScanPlan {

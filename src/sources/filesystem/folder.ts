@@ -19,7 +19,7 @@ const schema = z.strictObject({
 
 /**
  * A folder as a sink. Adds to it and replaces nothing: what is there already is RESTORE_CONFLICT. Restores type, content,
- * mode, links, and times to the nearest step that Node can set (at most 120 ns off, never in another second). Without
+ * mode (of the folder itself only if it is new), links, and times to the nearest step that Node can set (at most 120 ns off, never in another second). Without
  * `owner`, or where another owner could not be set, files lose their setuid and setgid bits.
  * @throws BackupError INVALID_OPTIONS
  */
@@ -30,7 +30,7 @@ export function folder(options: FolderOptions): Sink {
     apiVersion: 1,
     name: 'folder',
     async open(context) {
-      return new FolderSession({ kind: 'folder', root, owner }, context)
+      return await FolderSession.open({ kind: 'folder', root, owner }, context)
     },
   }
 }

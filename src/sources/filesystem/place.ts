@@ -170,6 +170,13 @@ export class Placer {
     this.flushWarnings()
   }
 
+  /** The root's own owner, mode and times: the very last thing to be set. `meta.path` is ''. Makes it if it is not there. */
+  finishRoot(meta: EntryMeta): void {
+    this.folders.open('')
+    this.setFacts(meta, (absolute) => this.facts.onPath(absolute, meta, true))
+    this.flushWarnings()
+  }
+
   /** Warns OWNER_NOT_RESTORED, once for all entries so far. Call it when the work is done. */
   flushWarnings(): void {
     const warning = this.facts.takeWarning()

@@ -1,6 +1,17 @@
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  type Stats,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { filesystem } from '../../../src/sources/filesystem/filesystem.ts'
 import { type FolderOptions, folder } from '../../../src/sources/filesystem/folder.ts'
 import type { SinkEntry, SinkSession } from '../../../src/sources/sink.ts'
 import { temporaryFolder } from './temporary.ts'
@@ -118,8 +129,49 @@ describe('a session', () => {
 
   it('takes a file in its place for a conflict', async () => {
     writeFileSync(at('file'), '')
-    const session = await open(at('file'))
+    await expect(open(at('file'))).rejects.toMatchObject({ code: 'RESTORE_CONFLICT', origin: 'sink' })
+    const session = await open(at('later'))
+    writeFileSync(at('later'), '')
     await expect(session.current!()[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'RESTORE_CONFLICT' })
     await expect(session.write(entry('a', 'file'), pieces())).rejects.toMatchObject({ code: 'RESTORE_CONFLICT' })
+  })
+})
+
+describe('the folder itself', () => {
+  async function restored(path: string): Promise<Stats> {
+    mkdirSync(at('from'), { mode: 0o750 })
+    utimesSync(at('from'), 1_600_000_000, 1_600_000_000)
+    const context = { signal: new AbortController().signal, warn: () => {} }
+    const source = await filesystem({ name: 'files', path: at('from') }).open(context)
+    const facts = JSON.parse(JSON.stringify(await source.describe()))
+    const session = await folder({ path }).open({ ...context, runId: 'run', facts })
+    await session.prepare()
+    await session.commit()
+    return statSync(path)
+  }
+
+  it('is as it was where it is new, even if it is empty', async () => {
+    const { mode, mtimeMs } = await restored(at('to'))
+    expect([mode & 0o7777, mtimeMs]).toEqual([0o750, 1_600_000_000_000])
+  })
+
+  it('keeps its own mode and times where it was there before', async () => {
+    mkdirSync(at('to'), { mode: 0o711 })
+    const { mode, mtimeMs } = await restored(at('to'))
+    expect(mode & 0o7777).toBe(0o711)
+    expect(mtimeMs).toBeGreaterThan(1_700_000_000_000)
+  })
+
+  it('takes no facts of another making', async () => {
+    for (const root of [
+      null,
+      'x',
+      { mode: -1, uid: 0, gid: 0, mtimeNs: '0' },
+      { mode: 0o777, uid: 0, gid: 0, mtimeNs: 'x' },
+    ]) {
+      const context = { signal: new AbortController().signal, warn: () => {}, runId: 'run', facts: { root } }
+      await (await folder({ path: at('to') }).open(context)).prepare()
+      expect(existsSync(at('to'))).toBe(false)
+    }
   })
 })

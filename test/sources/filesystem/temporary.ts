@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,7 +16,11 @@ export function temporaryFolder(): { readonly path: string } {
     folder.path = mkdtempSync(join(tmpdir(), 'holdfast-fs-'))
     chmodSync(folder.path, 0o755)
   })
-  afterEach(() => rmSync(folder.path, { recursive: true, force: true }))
+  afterEach(() => {
+    // Tests leave folders that even their owner may not enter, unless it is root.
+    execFileSync('chmod', ['-R', 'u+rwx', folder.path], { stdio: 'ignore' })
+    rmSync(folder.path, { recursive: true, force: true })
+  })
   return folder
 }
 
