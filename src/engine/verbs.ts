@@ -4,6 +4,7 @@ import { BackupError } from '../errors.ts'
 import { backup } from './backup/run-backup.ts'
 import { entries } from './browse/entries.ts'
 import { read } from './browse/read.ts'
+import { diff } from './diff/diff.ts'
 import type { EngineBasics } from './engine-context.ts'
 import { loadSnapshots } from './load-snapshots.ts'
 import { openEngine } from './open/open-engine.ts'
@@ -43,7 +44,7 @@ export const verbs: Verbs = {
   open: openEngine,
   backup,
   verify: notBuilt('verify'),
-  diff: notBuilt('diff'),
+  diff,
   planRestore,
   restore,
   read,

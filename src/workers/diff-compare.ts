@@ -1,7 +1,8 @@
 /** What is different between two forms of one entry. */
 import { isDeepStrictEqual } from 'node:util'
 import { type EntryMeta, typeName } from '../model/entry.ts'
-import type { DiffType } from './diff-rows.ts'
+import type { DiffRow, DiffType } from './diff-rows.ts'
+import type { EntrySelector } from './entry-selector.ts'
 import { metaAt } from './listed-entry.ts'
 import type { EntryCursor } from './page-cursor.ts'
 
@@ -36,4 +37,9 @@ export function hasOtherMetadata(before: EntryMeta, after: EntryMeta): boolean {
     (before.linkGroup === undefined) !== (after.linkGroup === undefined) ||
     !isDeepStrictEqual(before.attributes, after.attributes)
   )
+}
+
+/** A change counts if either of its sides is selected: an entry that was changed before the time asked for may be new since. */
+export function isSelected(selector: EntrySelector, { before, after }: DiffRow): boolean {
+  return (after !== undefined && selector.selects(after)) || (before !== undefined && selector.selects(before))
 }

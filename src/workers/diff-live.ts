@@ -6,8 +6,7 @@ import { type StreamRefs, writeStreams } from '../model/streams.ts'
 import { ByteReader, ByteWriter } from '../util/bytes.ts'
 import { comparePaths } from '../util/paths.ts'
 import type { ChunkReader } from './chunk-reader.ts'
-import { isSelected } from './diff.ts'
-import { hasOtherMetadata } from './diff-compare.ts'
+import { hasOtherMetadata, isSelected } from './diff-compare.ts'
 import { type DiffRow, type DiffType, type RowBatch, RowWriter } from './diff-rows.ts'
 import type { EntrySelector } from './entry-selector.ts'
 import { HASH_DIFFERS, HASH_UNKNOWN, type HashJob, type HashResult } from './hash.ts'
@@ -29,6 +28,8 @@ export interface LiveBatch {
   batch: EntryBatch
   /** Nothing comes after it: what the tree has beyond it was deleted. */
   last: boolean
+  /** latin1; could not be looked at: nothing is known of these, and of what lies below them. */
+  unreadable: readonly string[]
 }
 
 export interface LiveAnswer {
@@ -58,6 +59,7 @@ export class LiveDiff {
   private readonly selector: EntrySelector
   private readonly host: Host
   private readonly waiting = new Map<number, Item[]>()
+  private readonly unreadable = new Set<string>()
   private number = 0
   private isStarted = false
   private current: LiveBatch | undefined
@@ -79,6 +81,7 @@ export class LiveDiff {
     if (!this.isStarted) await this.base?.next()
     this.isStarted = true
     this.current = next
+    for (const path of next.unreadable) this.unreadable.add(path)
     this.input = new ByteReader(next.batch.metas)
     this.index = 0
     return this.run()
@@ -118,8 +121,19 @@ export class LiveDiff {
 
   private async takeDeleted(): Promise<void> {
     const { base } = this
-    this.add({ type: 'deleted', before: metaAt(base!), isChecked: false })
+    if (!this.isUnknown(base!.path!)) this.add({ type: 'deleted', before: metaAt(base!), isChecked: false })
     await base!.next()
+  }
+
+  /** It, or a folder above it, could not be looked at. */
+  private isUnknown(path: string): boolean {
+    const { unreadable } = this
+    if (unreadable.size === 0) return false
+    if (unreadable.has(path)) return true
+    for (let at = path.lastIndexOf('/'); at > 0; at = path.lastIndexOf('/', at - 1)) {
+      if (unreadable.has(path.slice(0, at))) return true
+    }
+    return false
   }
 
   private async takeLive(path: string): Promise<void> {

@@ -4,7 +4,7 @@ import type { TreeRoot } from '../model/page.ts'
 import { comparePaths } from '../util/paths.ts'
 import { ChunkIndex, type ChunkTablePlain } from './chunk-index.ts'
 import { ChunkReader } from './chunk-reader.ts'
-import { compareStored, haveSameRecord } from './diff-compare.ts'
+import { compareStored, haveSameRecord, isSelected } from './diff-compare.ts'
 import { type LiveBatch, LiveDiff, type LiveInit } from './diff-live.ts'
 import { type DiffRow, type RowBatch, RowWriter } from './diff-rows.ts'
 import { EntrySelector, type SelectorPlain } from './entry-selector.ts'
@@ -131,11 +131,6 @@ class TreesDiff {
     if (order >= 0) row.after = metaAt(head.cursor)
     if (isSelected(selector, row)) this.rows.add(row)
   }
-}
-
-/** A change counts if either of its sides is selected: an entry that was changed before the time asked for may be new since. */
-export function isSelected(selector: EntrySelector, { before, after }: DiffRow): boolean {
-  return (after !== undefined && selector.selects(after)) || (before !== undefined && selector.selects(before))
 }
 
 function compareSides(before: string | undefined, after: string | undefined): number {

@@ -61,7 +61,7 @@ export class OpenedSources {
 export async function openSources(
   engine: EngineContext,
   sources: readonly Source[],
-  parents: Parents,
+  parents: Pick<Parents, 'factsOf'>,
   run: RunContext,
 ): Promise<OpenedSources> {
   const opened = new OpenedSources(run)
