@@ -32,11 +32,11 @@ import { nativePath } from './stat.ts'
 export const TEMPORARY_PREFIX = '.holdfast-'
 
 const NO_FOLLOW = constants.O_NOFOLLOW ?? 0
-const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | NO_FOLLOW
-const REOPEN = constants.O_WRONLY | NO_FOLLOW
+const CREATE = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | NO_FOLLOW
+const REOPEN = constants.O_RDWR | NO_FOLLOW
 const MISSING_IS_FINE = { throwIfNoEntry: false } as const
 
-/** A file that is being filled. Plain data but for `fd`, so that other workers can take part: see `resume`. */
+/** A file that is being filled. `fd` can be read and written; all else is plain data for other workers: see `resume`. */
 export interface PlaceHandle {
   fd: number
   readonly meta: EntryMeta
@@ -67,11 +67,15 @@ export class Placer {
     this.folders.open(meta.path)
   }
 
-  /** A file that is all in memory. */
-  writeWhole(meta: EntryMeta, parts: readonly Uint8Array[]): void {
+  /**
+   * A file that is all in memory. `inspect` may read back what was written, and throw, before the file gets its name and
+   * its mode (which may forbid reading even to its owner).
+   */
+  writeWhole(meta: EntryMeta, parts: readonly Uint8Array[], inspect?: (fd: number) => void): void {
     const handle = this.create(meta)
     try {
       writeAll(handle.fd, parts)
+      inspect?.(handle.fd)
     } catch (error) {
       throw this.failed(handle, 'write', error)
     }

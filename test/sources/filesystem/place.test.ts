@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  readSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -18,6 +19,7 @@ import { describe, expect, it } from 'vitest'
 import type { Warning } from '../../../src/events.ts'
 import type { EntryMeta } from '../../../src/model/entry.ts'
 import { Placer } from '../../../src/sources/filesystem/place.ts'
+import { placeError } from '../../../src/sources/filesystem/place-errors.ts'
 import { checkPlaceable } from '../../../src/sources/filesystem/place-folders.ts'
 import { makeSpecial, splitDevice } from '../../../src/sources/filesystem/place-special.ts'
 import { planOf, type Scanned, scan, temporaryFolder, unprivileged } from './temporary.ts'
@@ -73,6 +75,29 @@ describe('writeWhole', () => {
   it('takes names of any bytes', () => {
     placer().writeWhole(metaOf('\xff/\n\xe9'), [bytes('x')])
     expect(readFileSync(Buffer.from(`${folder.path}/to/\xff/\n\xe9`, 'latin1'), 'utf8')).toBe('x')
+  })
+
+  it('shows the content to be inspected before the file has its name, and gives it up on a complaint', async () => {
+    chmodSync(folder.path, 0o777)
+    const seen: string[] = []
+    const read = (fd: number): void => {
+      const found = Buffer.alloc(10)
+      seen.push(
+        found.toString('utf8', 0, readSync(fd, found, 0, 10, 0)),
+        readdirSync(at('to')).includes('file') ? 'named' : 'not yet',
+      )
+    }
+    const refuse = (): void => {
+      throw placeError('RESTORE_MISMATCH', 'file', 'not as written')
+    }
+    await unprivileged(() => {
+      const into = placer()
+      expect(() => into.writeWhole(metaOf('file', { mode: 0 }), [bytes('x')], refuse)).toThrow('not as written')
+      expect(readdirSync(at('to'))).toEqual([])
+      into.writeWhole(metaOf('file', { mode: 0 }), [bytes('one'), bytes('two')], read)
+    })
+    expect(seen).toEqual(['onetwo', 'not yet'])
+    expect(readdirSync(at('to'))).toEqual(['file'])
   })
 
   it('replaces nothing, and leaves nothing behind', () => {
