@@ -1,9 +1,6 @@
 import type { z } from 'zod'
 import { BackupError } from '../errors.ts'
 
-/** Names of sources: they begin every path of an entry. */
-export const SOURCE_NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$/
-
 /** Checks the options of a source or sink against a strict schema. @throws BackupError INVALID_OPTIONS */
 export function parseSourceOptions<S extends z.ZodType>(schema: S, value: unknown, maker: string): z.output<S> {
   const parsed = schema.safeParse(value)

@@ -2,6 +2,9 @@ import type { Json } from '../errors.ts'
 import type { Finding, Warning } from '../events.ts'
 import type { Sink } from './sink.ts'
 
+/** What a source may be called: its name begins the path of each of its entries. */
+export const SOURCE_NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$/
+
 /**
  * What is backed up. A source is configuration; a session is one reading of it at one point in time. Two sessions may be
  * open at once. The engine opens ALL sources before it reads any: that makes a snapshot of several sources one moment.

@@ -1,6 +1,12 @@
 import { BackupError } from '../errors.ts'
-import { SOURCE_NAME } from '../sources/options.ts'
-import type { EntryContent, Source, SourceContext, SourceEntry, SourceSession } from '../sources/source.ts'
+import {
+  type EntryContent,
+  SOURCE_NAME,
+  type Source,
+  type SourceContext,
+  type SourceEntry,
+  type SourceSession,
+} from '../sources/source.ts'
 import { throwIfAborted } from '../util/abort.ts'
 import { comparePaths, isSafePath, userToLatin1 } from '../util/paths.ts'
 

@@ -2,7 +2,13 @@
 import assert from 'node:assert/strict'
 import { BackupError } from '../errors.ts'
 import type { Warning } from '../events.ts'
-import type { Source, SourceContext, SourceEntry, SourceSession } from '../sources/source.ts'
+import {
+  SOURCE_NAME,
+  type Source,
+  type SourceContext,
+  type SourceEntry,
+  type SourceSession,
+} from '../sources/source.ts'
 import { comparePaths, isSafePath, latin1ToUser, userToLatin1 } from '../util/paths.ts'
 import { bytesOf, entriesOf, piecesOf } from './entry-content.ts'
 import type { Runner } from './runner.ts'
@@ -15,7 +21,6 @@ export interface SourceConformanceOptions {
 }
 
 const MAX_BATCH = 1000
-const NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$/
 
 interface Bench {
   readonly source: Source
@@ -56,7 +61,7 @@ async function benchOf({ create }: SourceConformanceOptions): Promise<Bench> {
 function descriptionTests(test: Test): void {
   test('says what it is', async ({ source }) => {
     assert.equal(source.apiVersion, 1)
-    assert.match(source.name, NAME)
+    assert.match(source.name, SOURCE_NAME)
     assert.ok(source.kind.length > 0, 'kind is empty')
   })
   test('describes a reading with plain facts', async ({ open }) => {

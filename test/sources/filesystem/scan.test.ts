@@ -53,6 +53,14 @@ describe('what a scan sees of a file', () => {
     expect(scan(planOf(folder.path), LATER).entries[0]!.fingerprint).toEqual([0n, 0n])
   })
 
+  it('has the nearest time that can be kept where its own is out of range, and says so', () => {
+    writeFileSync(at('file'), 'x')
+    execFileSync('touch', ['-d', '2300-01-01', at('file')])
+    const { entries, warnings } = scan(planOf(folder.path))
+    expect(entries[0]!.mtimeNs).toBe(2n ** 63n - 1n)
+    expect(warnings).toMatchObject([{ code: 'TIME_OUT_OF_RANGE', path: 'file' }])
+  })
+
   it('takes names of one file together', () => {
     writeFileSync(at('a'), 'x')
     linkSync(at('a'), at('b'))
