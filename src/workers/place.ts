@@ -127,6 +127,7 @@ class PlaceService implements Service {
     }
     this.fillParts(pack, job, segments, opened)
     for (const segment of segments) if (segment.buffer !== bytes.buffer) release(segment)
+    release(bytes)
   }
 
   private fillParts(pack: string, job: JobBody, segments: readonly Uint8Array[], opened: readonly OpenedFile[]): void {
