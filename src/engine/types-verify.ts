@@ -34,6 +34,6 @@ export interface VerifyResult extends RunResult {
   packsRead: number
   bytesRead: number
   snapshots: { id: string; sound: boolean }[]
-  /** Share of the stored bytes that this run proved, 0 to 1. */
+  /** Share of the stored bytes in question that were proved within the last 30 days, this run included: 0 to 1. */
   coverage: number
 }

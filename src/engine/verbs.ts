@@ -1,6 +1,5 @@
 /** Where the engine finds the body of each verb. The facade checks options and knows nothing else. */
 import type { Readable } from 'node:stream'
-import { BackupError } from '../errors.ts'
 import { backup } from './backup/run-backup.ts'
 import { entries } from './browse/entries.ts'
 import { read } from './browse/read.ts'
@@ -21,6 +20,7 @@ import type { RestorePlan, RestoreResult } from './types-restore.ts'
 import type { Listing } from './types-run.ts'
 import type { Snapshot } from './types-snapshot.ts'
 import type { VerifyResult } from './types-verify.ts'
+import { verify } from './verify/run-verify.ts'
 
 /**
  * All options are checked, with defaults filled in. A verb that is a run calls `withRun` (or `withQuietRun`) before it
@@ -43,17 +43,11 @@ export interface Verbs {
 export const verbs: Verbs = {
   open: openEngine,
   backup,
-  verify: notBuilt('verify'),
+  verify,
   diff,
   planRestore,
   restore,
   read,
   entries,
   loadSnapshots,
-}
-
-function notBuilt(verb: string): () => never {
-  return () => {
-    throw new BackupError('UNSUPPORTED', `this build has no ${verb}()`, { origin: 'usage' })
-  }
 }

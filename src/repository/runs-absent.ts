@@ -20,6 +20,12 @@ export async function readAbsentPacks(records: Records, options: CallSignal = {}
   }
 }
 
+/** Packs that are dead for good, names in hex: readers may still use the candidates of a prune that is under way. */
+export async function readDeadPacks(records: Records, options: CallSignal = {}): Promise<Set<string>> {
+  const { newestDone } = await listGc(records, options)
+  return new Set(newestDone > 0 ? await readDead(records, newestDone, options) : [])
+}
+
 async function absentPacks(records: Records, options: CallSignal): Promise<Set<string>> {
   const { open, newestDone } = await listGc(records, options)
   const absent = new Set<string>()

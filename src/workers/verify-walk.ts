@@ -9,28 +9,13 @@ import { type ChunkReader, corruptRecord, packKey } from './chunk-reader.ts'
 import { guard } from './page-cursor.ts'
 import type { Host } from './rpc.ts'
 import type { ChunkTrouble, SoundIndex } from './sound-index.ts'
+import { type Cost, TreeProblems } from './verify-problems.ts'
 
-/** One thing that is wrong, and all that it costs: however many entries a lost pack holds, it is one of these. */
-export interface TreeProblem {
-  code: string
-  /** Key of the stored object; absent where no object can be named. */
-  object?: string
-  message: string
-  entries: number
-  bytes: number
-  /** The first few entries (of damaged pages: where they begin), relative to their source. */
-  paths: string[]
-}
-
-export interface WalkAnswer {
-  problems: TreeProblem[]
-}
-
-const MAX_PATHS = 5
 /** Entries between two signs of life. */
 const REPORT_EVERY = 4096
+const NOTHING: Cost = { entries: 0, bytes: 0 }
 
-const MESSAGES: Readonly<Record<ChunkTrouble['why'], (pack?: string) => string>> = {
+const SAYS: Readonly<Record<ChunkTrouble['why'], (pack?: string) => string>> = {
   unknown: () => 'Chunks that a snapshot names are in no pack that the index knows.',
   pack: (pack) => `Pack ${pack} is missing or not whole.`,
   damaged: (pack) => `Pack ${pack} holds damaged chunks.`,
@@ -38,14 +23,12 @@ const MESSAGES: Readonly<Record<ChunkTrouble['why'], (pack?: string) => string>>
 }
 
 export class TreeWalk {
+  readonly problems = new TreeProblems()
   private readonly reader: ChunkReader
   private readonly index: SoundIndex
-  /** Ids (latin1) of pages and lists that were found sound with all below them: other snapshots share most of them. */
+  /** Ids (latin1) of pages and lists found sound with all below them: other snapshots share most of them. */
   private readonly sound: Set<string>
   private readonly host: Host
-  private readonly problems = new Map<string, TreeProblem>()
-  /** Grows with every problem, so that a page knows whether there was one below it. */
-  private troubles = 0
   private unreported = 0
 
   constructor(reader: ChunkReader, index: SoundIndex, sound: Set<string>, host: Host) {
@@ -55,38 +38,159 @@ export class TreeWalk {
     this.host = host
   }
 
-  answer(): WalkAnswer {
-    return { problems: [...this.problems.values()] }
-  }
-
   async pages(refs: readonly PageRef[], level: number): Promise<void> {
     for (const ref of refs) await this.page(ref, level)
-    await this.report()
+    await this.host.call('walked', this.unreported)
+    this.unreported = 0
   }
 
-  /** The pages below one, for others to walk. Empty where it cannot be had: that is a problem then. */
+  /** The pages below one. None where it cannot be had: that is a problem then, and its siblings are walked all the same. */
   async children(ref: PageRef, level: number): Promise<PageRef[]> {
-    return (await this.costing(ref, () => this.inner(ref, level))) ?? []
+    return (await this.costing(costOf(ref), () => this.inner(ref, level))) ?? []
   }
 
   /** A chunk that a snapshot names itself. */
   async single(id: Uint8Array, rawBytes: number): Promise<void> {
-    await this.costing({ firstPath: '', entries: 0, contentBytes: 0 }, () => this.read(id, rawBytes))
+    await this.costing(NOTHING, () => this.read(id, rawBytes))
   }
 
   private async page(ref: PageRef, level: number): Promise<void> {
+    const before = this.problems.count
     const key = keyOf(ref.id)
-    if (this.sound.has(key)) return this.count(ref.entries)
-    const before = this.troubles
-    if (level === 0) await this.leafOf(ref)
-    else for (const child of await this.children(ref, level)) await this.page(child, level - 1)
-    if (this.troubles === before) this.sound.add(key)
+    if (this.sound.has(key)) return this.report(ref.entries)
+    if (level > 0) for (const child of await this.children(ref, level)) await this.page(child, level - 1)
+    else await this.costing(costOf(ref), () => this.leaf(ref))
+    if (this.problems.count === before) this.sound.add(key)
   }
 
   private async inner(ref: PageRef, level: number): Promise<PageRef[]> {
-    const children = guard('page', () => decodeInner(bufferOf(page), level))
+    const page = await this.read(ref.id, ref.pageBytes)
+    const children = guard('page', () => decodeInner(page, level))
     const entries = children.reduce((sum, child) => sum + child.entries, 0)
     if (entries !== ref.entries) throw corruptRecord('page', new Error('it holds another number of entries'))
     return children
   }
+
+  private async leaf(ref: PageRef): Promise<void> {
+    const page = await this.read(ref.id, ref.pageBytes)
+    const { records, entries } = guard('page', () => openLeaf(page))
+    if (entries !== ref.entries) throw corruptRecord('page', new Error('it holds another number of entries'))
+    // Lost fingerprints cost no entry: the next backup reads those files again.
+    await this.costing(NOTHING, () => this.read(ref.fingerprintId, fingerprintPageBytes(entries)))
+    for (let i = 0; i < entries; i++) {
+      const { meta, streams } = guard('page', () => readRecord(records))
+      // Hardly any entry has lists: only those are worth a promise.
+      if (streams.some(({ level }) => level > 0)) await this.listedEntry(meta, streams)
+      else this.entry(meta, streams)
+    }
+    await this.report(entries)
+  }
+
+  private entry(meta: EntryMeta, streams: readonly StreamRefs[]): void {
+    const lost = new Set<string>()
+    for (const { refs } of streams) this.look(refs, meta, lost)
+    this.checkSize(meta, streams)
+  }
+
+  private async listedEntry(meta: EntryMeta, streams: readonly StreamRefs[]): Promise<void> {
+    const lost = new Set<string>()
+    for (const { refs, level } of streams) await this.refs(refs, level, meta, lost)
+    this.checkSize(meta, streams)
+  }
+
+  private async refs(refs: readonly ChunkRef[], level: number, meta: EntryMeta, lost: Set<string>): Promise<void> {
+    this.look(refs, meta, lost)
+    if (level === 0) return
+    for (const ref of refs) if (ref.id) await this.list(ref, level - 1, meta, lost)
+  }
+
+  private async list(ref: ChunkRef, level: number, meta: EntryMeta, lost: Set<string>): Promise<void> {
+    const before = this.problems.count
+    const key = keyOf(ref.id!)
+    if (this.sound.has(key)) return
+    if (this.index.trouble(ref.id!, ref.chunkBytes) !== undefined) return
+    await this.costing(costOfEntry(meta), async () => {
+      const refs = await this.reader.list(ref, level)
+      if (streamBytes({ name: '', level, refs }) !== ref.sizeBytes) {
+        throw corruptRecord('chunk list', new Error('it stands for another number of bytes'))
+      }
+      await this.refs(refs, level, meta, lost)
+    })
+    if (this.problems.count === before && lost.size === 0) this.sound.add(key)
+  }
+
+  /** An entry counts once for each object that it needs and that is bad. */
+  private look(refs: readonly ChunkRef[], meta: EntryMeta, lost: Set<string>): void {
+    for (const { id, chunkBytes } of refs) {
+      const trouble = id && this.index.trouble(id, chunkBytes)
+      if (!trouble) continue
+      const object = trouble.pack ?? ''
+      if (!lost.has(object)) this.problems.add(errorOf(trouble), costOfEntry(meta))
+      lost.add(object)
+    }
+  }
+
+  private checkSize({ type, sizeBytes, path }: EntryMeta, streams: readonly StreamRefs[]): void {
+    if (type !== TYPE_FILE || sizeBytes === undefined) return
+    const main = streams.find(({ name }) => name === '')
+    if ((main ? streamBytes(main) : 0) === sizeBytes) return
+    const error = corruptRecord('file entry', new Error('its content has another size than it says'))
+    this.problems.add(error, { entries: 1, bytes: sizeBytes, path: latin1ToUser(path) })
+  }
+
+  private async read(id: Uint8Array, bytes: number): Promise<Uint8Array> {
+    const trouble = this.index.trouble(id, bytes)
+    if (trouble) throw errorOf(trouble)
+    return this.reader.chunk(id, bytes)
+  }
+
+  /** Runs the body; what it finds wrong is noted with what it costs, and the walk goes on. */
+  private async costing<T>(cost: Cost, body: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await body()
+    } catch (error) {
+      if (!BackupError.is(error) || error.origin !== 'repository') throw error
+      this.problems.add(error, cost)
+      return undefined
+    }
+  }
+
+  /** Says how far the walk is; rejects once it was aborted. */
+  private async report(entries: number): Promise<void> {
+    this.host.throwIfAborted()
+    this.unreported += entries
+    if (this.unreported < REPORT_EVERY) return
+    const walked = this.unreported
+    this.unreported = 0
+    await this.host.call('walked', walked)
+  }
+}
+
+function readRecord(records: ByteReader): { meta: EntryMeta; streams: StreamRefs[] } {
+  const metaBytes = records.varint()
+  const metaAt = records.take(metaBytes)
+  const meta = readMeta(new ByteReader(records.bytes, metaAt, records.position))
+  const streamsBytes = records.varint()
+  const streamsAt = records.take(streamsBytes)
+  return { meta, streams: readStreams(new ByteReader(records.bytes, streamsAt, records.position)) }
+}
+
+function errorOf({ why, pack }: ChunkTrouble): BackupError {
+  const missing = why === 'unknown' || why === 'pack'
+  return new BackupError(missing ? 'OBJECT_MISSING' : 'OBJECT_CORRUPT', SAYS[why](pack), {
+    origin: 'repository',
+    details: pack === undefined ? {} : { object: packKey(pack) },
+  })
+}
+
+function costOf({ entries, contentBytes, firstPath }: PageRef): Cost {
+  return { entries, bytes: contentBytes, ...(firstPath !== '' && { path: latin1ToUser(firstPath) }) }
+}
+
+function costOfEntry({ path, sizeBytes }: EntryMeta): Cost {
+  return { entries: 1, bytes: sizeBytes ?? 0, path: latin1ToUser(path) }
+}
+
+function keyOf(id: Uint8Array): string {
+  return Buffer.from(id.buffer, id.byteOffset, id.byteLength).toString('latin1')
 }

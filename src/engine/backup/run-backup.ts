@@ -11,6 +11,7 @@ import { describeOptions } from '../run-report.ts'
 import { viewSnapshot } from '../snapshot-view.ts'
 import type { BackupResult } from '../types-backup.ts'
 import type { EngineContext } from '../types-context.ts'
+import { verifySnapshot } from '../verify/run-verify.ts'
 import { BackupTally } from './backup-tally.ts'
 import { type OpenedSources, openSources } from './open-sources.ts'
 import { chooseParents, type Parents } from './parents.ts'
@@ -39,11 +40,9 @@ async function runBackup(
   try {
     const { clock, host } = engine
     const protocol = await startRun(repository, { runId: newId(clock.now()), verb: 'backup', host, clock, signal })
-    try {
-      return await withinRun(engine, options, run, protocol, lease)
-    } finally {
-      await protocol.finish()
-    }
+    const result = await withinRun(engine, options, run, protocol, lease).finally(() => protocol.finish())
+    if (options.verify === 'data') await verifySnapshot(engine, result.snapshot.id, run)
+    return result
   } finally {
     lease.release()
   }

@@ -1,0 +1,117 @@
+/** Everything but packs: configs, key slots, snapshots, notes, reports. All read anew: what an engine remembers proves nothing. */
+import { BackupError } from '../../errors.ts'
+import type { Finding } from '../../events.ts'
+import { readConfigs, verifyConfigs } from '../../repository/config-chain.ts'
+import { readSlots, slotsOf } from '../../repository/key-slots-open.ts'
+import { PREFIX, parseKey, snapshotKey } from '../../repository/keys-layout.ts'
+import { Notes } from '../../repository/notes.ts'
+import type { DamagedObject } from '../../repository/records-listing.ts'
+import { Reports } from '../../repository/reports.ts'
+import { type SnapshotInfo, Snapshots } from '../../repository/snapshots.ts'
+import { resolveSnapshot } from '../snapshot-ref.ts'
+import { viewSnapshot } from '../snapshot-view.ts'
+import type { CheckWork } from './check-work.ts'
+
+export interface ChosenSnapshots {
+  /** Newest first. */
+  readonly infos: readonly SnapshotInfo[]
+  /** Ids of chosen ones that cannot be read at all. */
+  readonly unreadable: readonly string[]
+}
+
+/** Damage to what no chosen snapshot needs is worth a warning; of the whole repository it is an error. */
+function severityOf({ options }: CheckWork): Finding['severity'] {
+  return options.snapshots === 'all' ? 'error' : 'warning'
+}
+
+/** The snapshots that are meant. @throws BackupError SNAPSHOT_NOT_FOUND, SNAPSHOT_AMBIGUOUS */
+export async function chooseSnapshots(work: CheckWork): Promise<ChosenSnapshots> {
+  const { engine, options, signal, findings } = work
+  const { records } = engine.repository.repository
+  const [{ snapshots, damaged }, notes] = await Promise.all([
+    new Snapshots(records).list({ signal }),
+    new Notes(records).list({ signal }),
+  ])
+  for (const { key, error } of notes.damaged) findings.addDamaged(key, error, severityOf(work))
+  const unreadable = new Set<string>()
+  const chosen = new Set<string>()
+  if (options.snapshots === 'all') {
+    for (const { id } of snapshots) chosen.add(id)
+    for (const { key } of damaged) unreadable.add(idOf(key))
+  } else {
+    const views = snapshots.map((info) => viewSnapshot(info, notes.notes.get(info.id)))
+    for (const ref of options.snapshots) {
+      // Whoever names one by its whole id means it even where nothing else of it can be read.
+      const lost = damaged.some(({ key }) => ref === idOf(key))
+      if (lost) unreadable.add(ref as string)
+      else chosen.add(resolveSnapshot(views, ref).id)
+    }
+  }
+  noteDamaged(work, damaged, unreadable)
+  return { infos: snapshots.filter(({ id }) => chosen.has(id)), unreadable: [...unreadable] }
+}
+
+function noteDamaged({ findings }: CheckWork, damaged: readonly DamagedObject[], chosen: ReadonlySet<string>): void {
+  for (const { key, error } of damaged) findings.addDamaged(key, error, chosen.has(idOf(key)) ? 'error' : 'warning')
+}
+
+function idOf(key: string): string {
+  return key.slice(snapshotKey('').length)
+}
+
+/** Configs and key slots: an engine that is open for weeks would learn of their loss only when it is opened again. */
+export async function checkKeys(work: CheckWork): Promise<void> {
+  const { engine, signal, findings } = work
+  const { repository } = engine.repository
+  const { target, keyring, repositoryId } = repository
+  const numbers = await parsed(work, PREFIX.config, (key) => (key.area === 'config' ? key.n : undefined))
+  await noting(work, () => readConfigs(target, numbers, signal).then((configs) => verifyChain(configs, keyring)))
+  if (!keyring.encrypted) return
+  const keys = await parsed(work, PREFIX.keys, (key) => (key.area === 'keys' ? `${PREFIX.keys}${key.slot}` : undefined))
+  const slots = slotsOf(repositoryId, await readSlots(target, keys, signal))
+  for (const slot of slots) if ('error' in slot) findings.addDamaged(slot.key, slot.error, 'error')
+  if (slots.length > 0) return
+  const message = 'There is no key slot: whoever opens the repository next cannot, whatever key they have.'
+  findings.add(PREFIX.keys, { code: 'OBJECT_MISSING', message })
+}
+
+function verifyChain(configs: Parameters<typeof verifyConfigs>[0], keyring: Parameters<typeof verifyConfigs>[1]): void {
+  if (configs.length > 0) return void verifyConfigs(configs, keyring)
+  throw new BackupError('OBJECT_MISSING', 'The config of the repository is gone.', {
+    origin: 'repository',
+    details: { key: PREFIX.config },
+  })
+}
+
+async function parsed<T>(
+  { engine, signal }: CheckWork,
+  prefix: string,
+  pick: (key: NonNullable<ReturnType<typeof parseKey>>) => T | undefined,
+): Promise<T[]> {
+  const found: T[] = []
+  for await (const { key } of engine.repository.repository.target.list(prefix, { signal })) {
+    const known = parseKey(key)
+    const picked = known && pick(known)
+    if (picked !== undefined) found.push(picked)
+  }
+  return found
+}
+
+/** Failures of the repository are findings; those of the target are not. */
+export async function noting({ findings }: CheckWork, body: () => Promise<unknown>): Promise<void> {
+  try {
+    await body()
+  } catch (error) {
+    if (!BackupError.is(error) || error.origin !== 'repository') throw error
+    const { key } = error.details
+    findings.addDamaged(typeof key === 'string' ? key : undefined, error, 'error')
+  }
+}
+
+/** The history. Nothing that is restored depends on it. */
+export async function checkReports({ engine, signal, findings }: CheckWork): Promise<void> {
+  const { damaged } = await new Reports(engine.repository.repository.records).list({ signal })
+  for (const { key, error } of damaged) {
+    findings.add(key, { code: error.code, message: error.message, severity: 'warning', fix: 'Delete the report.' })
+  }
+}
