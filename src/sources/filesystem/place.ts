@@ -18,6 +18,8 @@ import {
   writeSync,
   writevSync,
 } from 'node:fs'
+import { hex } from '../../crypto/hash.ts'
+import { randomBytes } from '../../crypto/random.ts'
 import type { Warning } from '../../events.ts'
 import type { EntryMeta } from '../../model/entry.ts'
 import { latin1ToUser } from '../../util/paths.ts'
@@ -58,7 +60,7 @@ export class Placer {
     this.facts = new FactSetter(plan.owner)
     this.warn = warn
     this.created = created
-    this.temporaryStem = `${TEMPORARY_PREFIX}${globalThis.crypto.randomUUID().slice(0, 18)}-`
+    this.temporaryStem = `${TEMPORARY_PREFIX}${hex(randomBytes(8))}-`
   }
 
   /** The folder, and any above it. One that is there already is taken over, if it is a real one. */
