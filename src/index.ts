@@ -14,6 +14,7 @@ export type {
   Finding,
   Progress,
   Report,
+  ReportedVerb,
   RunEvent,
   RunStatus,
   RunUpdate,
