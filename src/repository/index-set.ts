@@ -84,7 +84,25 @@ export class IndexSet {
 
   /** Reads what is new in `index/`. A fragment that is gone was merged into another: list again. */
   async refresh(builder: () => Promise<Session>, signal?: AbortSignal): Promise<void> {
-    if (this.tables.length > MAX_TABLES) this.forget()
+    if (this.tables.length > MAX_TABLES) await this.rebuild(builder, signal)
+    else await this.load(builder, signal)
+  }
+
+  /** Beside the old tables, which others look things up in meanwhile, and which stay if this fails. */
+  private async rebuild(builder: () => Promise<Session>, signal?: AbortSignal): Promise<void> {
+    const before = this.tables
+    const next = new IndexSet(this.target)
+    next.markAbsent(this.absent)
+    await next.load(builder, signal)
+    // What came in the meantime stays, with its keys; its packs may be in the new table as well, which does no harm.
+    const added = this.tables.filter((table) => !before.includes(table))
+    this.tables = [...next.tables, ...added]
+    this.damagedFragments = next.damagedFragments
+    if (added.length === 0) this.loaded.clear()
+    for (const key of next.loaded) this.loaded.add(key)
+  }
+
+  private async load(builder: () => Promise<Session>, signal?: AbortSignal): Promise<void> {
     for (let attempt = 0; attempt < LIST_AGAIN; attempt++) {
       const fresh: string[] = []
       for await (const { key } of this.target.list(PREFIX.index, { signal })) if (!this.loaded.has(key)) fresh.push(key)
@@ -96,13 +114,8 @@ export class IndexSet {
     throw new BackupError('OBJECT_MISSING', 'Index fragments vanished again and again while they were read.', {
       origin: 'repository',
       retryable: true,
+      hint: 'Try again.',
     })
-  }
-
-  private forget(): void {
-    this.tables = []
-    this.loaded.clear()
-    this.damagedFragments = []
   }
 
   private async read(keys: readonly string[], signal?: AbortSignal): Promise<StoredFragment[]> {

@@ -7,7 +7,7 @@ import { randomBytes } from '../crypto/random.ts'
 import { BackupError } from '../errors.ts'
 import type { PackFacts } from '../model/fragment.ts'
 import type { Target } from '../targets/target.ts'
-import { onAbort } from '../util/abort.ts'
+import { type LinkedAbort, linkAbort, onAbort, throwIfAborted } from '../util/abort.ts'
 import { mapBounded } from '../util/concurrency.ts'
 import type { ChunkTablePlain } from '../workers/chunk-index.ts'
 import type { RangeRequest } from '../workers/chunk-reader.ts'
@@ -53,9 +53,13 @@ export class RepositoryWriter {
   ingest: Session[] = []
   private indexer!: Session
   private unlink: () => void = () => undefined
+  /** Of the run's signal, and of a failure: no put begins after it. */
+  private readonly stop: LinkedAbort
+  private readonly puts = new Set<Promise<unknown>>()
 
   private constructor(options: WriterOptions) {
     this.options = options
+    this.stop = linkAbort(options.signal)
     this.claims.push(IdTable.create(FIRST_CLAIMS))
   }
 
@@ -65,7 +69,7 @@ export class RepositoryWriter {
       await writer.start()
       return writer
     } catch (error) {
-      await writer.close()
+      await writer.close(error)
       throw error
     }
   }
@@ -80,6 +84,8 @@ export class RepositoryWriter {
       ...threads.map((thread) => this.openSession(thread, 'ingest', { vault, store, onUnreadable })),
     ]
     this.unlink = onAbort(this.options.signal, (reason) => this.abort(reason))
+    // All of them, so that after a failure none is opened behind the back of `close`.
+    await Promise.allSettled(opening)
     const [tree, indexer, ...ingest] = await Promise.all(opening)
     this.tree = tree!
     this.indexer = indexer!
@@ -89,7 +95,7 @@ export class RepositoryWriter {
   private async openSession(thread: Thread, service: string, init: unknown): Promise<Session> {
     const session = await thread.open(service, init, this.handlers())
     this.sessions.push(session)
-    const { signal } = this.options
+    const { signal } = this.stop
     if (signal.aborted) session.abort(signal.reason)
     return session
   }
@@ -109,10 +115,10 @@ export class RepositoryWriter {
   }
 
   private async store(pack: FinishedPack): Promise<Moved> {
-    const { target, signal, maxStoredBytes, onStored } = this.options
+    const { maxStoredBytes, onStored } = this.options
     this.storedBytes += pack.packBytes
     if (maxStoredBytes !== undefined && this.storedBytes > maxStoredBytes) throw storedTooMuch(maxStoredBytes)
-    await target.put(packKey(hex(pack.name)), pack.bytes, { signal })
+    await this.put(packKey(hex(pack.name)), pack.bytes)
     const { name, packBytes, directory } = pack
     this.facts.push({ name, packBytes, directory })
     this.unrecorded.push({ name, packBytes, directory })
@@ -120,6 +126,19 @@ export class RepositoryWriter {
     if (this.unrecorded.length >= CHECKPOINT_PACKS) this.checkpoint()
     this.growClaims()
     return packStored(pack.bytes)
+  }
+
+  /** Known while it is under way, so that nothing is stored after `close`. */
+  private async put(key: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    const { signal } = this.stop
+    throwIfAborted(signal)
+    const put = this.options.target.put(key, bytes, { signal })
+    this.puts.add(put)
+    try {
+      await put
+    } finally {
+      this.puts.delete(put)
+    }
   }
 
   /** Says in the repository where the chunks stored so far are. Runs behind the uploads; `finish` waits for it. */
@@ -135,10 +154,10 @@ export class RepositoryWriter {
   }
 
   private async putFragment(packs: PackFacts[]): Promise<void> {
-    const { target, runId, signal } = this.options
+    const { runId } = this.options
     const key = indexKey(hex(randomBytes(32)))
     const sealed = await this.indexer.call<Uint8Array<ArrayBuffer>>('seal', { key, runId, packs })
-    await target.put(key, sealed, { signal })
+    await this.put(key, sealed)
     this.fragmentKeys.push(key)
   }
 
@@ -192,10 +211,15 @@ export class RepositoryWriter {
 
   /** Ends the sessions; after a failure or an abort their work is dropped. */
   async close(reason?: unknown): Promise<void> {
-    if (reason !== undefined) this.abort(reason)
+    if (reason !== undefined) {
+      this.stop.abort(reason)
+      this.abort(reason)
+    }
     this.unlink()
+    this.stop.dispose()
     await Promise.allSettled(this.sessions.map((session) => session.close()))
     await this.checkpoints
+    await Promise.allSettled(this.puts)
   }
 }
 

@@ -57,11 +57,13 @@ async function withinRun(
   lease: Lease,
 ): Promise<BodyResult<'backup'>> {
   const parents = chooseParents(protocol.snapshots, engine.host, options)
-  const [sources] = await Promise.all([
-    openSources(engine, options.sources, parents, run),
-    engine.repository.refreshIndex(lease, run.signal, protocol),
-  ])
+  const opening = openSources(engine, options.sources, parents, run)
+  const loading = engine.repository.refreshIndex(lease, run.signal, protocol)
+  // Both to their ends: what the one has opened must be closed when the other fails.
+  await Promise.allSettled([opening, loading])
+  const sources = await opening
   try {
+    await loading
     return await writeSnapshot(engine, options, run, protocol, lease, parents, sources)
   } finally {
     await sources.close()
@@ -106,7 +108,8 @@ async function writeSnapshot(
       clock: engine.clock,
       signal: run.signal,
     })
-    await writer.publish()
+    // Durable by now: an abort that comes too late, or a thread that dies, only costs reading the fragments back.
+    await writer.publish().catch(() => undefined)
     await writer.close()
     const view = viewSnapshot(info)
     return { snapshot: view, counts: view.counts, verified: options.verify }
