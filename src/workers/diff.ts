@@ -84,7 +84,8 @@ class DiffService implements Service {
   }
 }
 
-class TreesDiff {
+/** Two stored trees. */
+export class TreesDiff {
   private readonly base: MergeSide
   private readonly head: MergeSide
   private readonly selector: EntrySelector
