@@ -34,7 +34,7 @@ export interface Location {
   offset: number
   length: number
   /** Unique for a segment within the index. */
-  segmentKey: string
+  segmentKey: number
 }
 
 export class ChunkTable {
@@ -44,6 +44,8 @@ export class ChunkTable {
   private readonly segments: Int32Array
   private readonly packs: Int32Array
   private readonly packNames: Buffer
+  /** Names as text, made when they are first asked for: a window of a restore asks tens of thousands of times. */
+  private readonly names: string[] = []
 
   constructor(plain: ChunkTablePlain) {
     this.plain = plain
@@ -145,7 +147,7 @@ export class ChunkTable {
       rawBytes: this.segments[row + 3]!,
       offset: this.columns[base + 1]!,
       length: this.columns[base + 2]!,
-      segmentKey: `${tableNumber}:${segment}`,
+      segmentKey: tableNumber * 2 ** 32 + segment,
     }
   }
 
@@ -180,7 +182,8 @@ export class ChunkTable {
   }
 
   packName(number: number): string {
-    return this.packNames.toString('hex', number * 32, number * 32 + 32)
+    this.names[number] ??= this.packNames.toString('hex', number * 32, number * 32 + 32)
+    return this.names[number]
   }
 
   packSize(number: number): number {

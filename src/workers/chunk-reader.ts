@@ -20,7 +20,7 @@ export class ChunkReader {
   private readonly vault: Vault
   private readonly host: Host
   readonly index: ChunkIndex
-  private readonly cache = new Map<string, Promise<Uint8Array>>()
+  private readonly cache = new Map<number, Promise<Uint8Array>>()
 
   constructor(vault: Vault, index: ChunkIndex, host: Host) {
     this.vault = vault
@@ -37,13 +37,13 @@ export class ChunkReader {
     if (location.length !== lengthBytes || offset + lengthBytes > segment.length) {
       throw corruptChunk(id, location, 'its length differs from what refers to it')
     }
-    const found = this.vault.hasher.id(segment, offset, offset + lengthBytes)
-    if (Buffer.compare(found, id) !== 0) throw corruptChunk(id, location, 'its content does not match its id')
+    if (!this.vault.hasher.matches(segment, offset, offset + lengthBytes, id))
+      throw corruptChunk(id, location, 'its content does not match its id')
     return segment.subarray(offset, offset + lengthBytes)
   }
 
   /** Begins to load the segment that holds a chunk, and names it. Undefined where the chunk is nowhere: reading it says so. */
-  prefetch(id: Uint8Array): string | undefined {
+  prefetch(id: Uint8Array): number | undefined {
     const location = this.index.find(id)
     if (location) void this.segment(location)
     return location?.segmentKey
@@ -57,7 +57,7 @@ export class ChunkReader {
     this.cache.set(segmentKey, opened)
     // A failure is for those who wait now: whoever asks later tries again.
     if (!known) opened.catch(() => this.cache.get(segmentKey) === opened && this.cache.delete(segmentKey))
-    if (this.cache.size > CACHED_SEGMENTS) this.cache.delete(this.cache.keys().next().value as string)
+    if (this.cache.size > CACHED_SEGMENTS) this.cache.delete(this.cache.keys().next().value as number)
     return opened
   }
 

@@ -16,7 +16,7 @@ interface Slice {
   from: number
   bytes: number
   /** Of the segment that is on its way. */
-  segment: string | undefined
+  segment: number | undefined
 }
 
 /** Bytes [start, end) of a stream, in pieces of one size but for the last. Every chunk is checked; holes are zeros. */
@@ -68,7 +68,7 @@ async function* slicesAhead(reader: ChunkReader, all: AsyncGenerator<Slice>): As
 
 function isFarAhead(queue: readonly Slice[]): boolean {
   let bytes = 0
-  const segments = new Set<string>()
+  const segments = new Set<number>()
   for (const slice of queue) {
     bytes += slice.segment === undefined ? 0 : slice.bytes
     if (slice.segment !== undefined) segments.add(slice.segment)

@@ -2,7 +2,7 @@
  * Worker service 'place': decodes ranges of packs, checks every chunk, and writes files into a folder. Until it is told
  * that all is well it can undo: a session that ends without 'commit' takes away what it made.
  */
-import { closeSync, fsyncSync, openSync, readSync, rmdirSync, unlinkSync } from 'node:fs'
+import { fsyncSync, readSync, rmdirSync, unlinkSync } from 'node:fs'
 import { BackupError } from '../errors.ts'
 import type { Warning } from '../events.ts'
 import { type EntryMeta, TYPE_FILE, TYPE_SYMLINK } from '../model/entry.ts'
@@ -11,7 +11,7 @@ import { nativePath } from '../sources/filesystem/stat.ts'
 import type { PlacePlan } from '../sources/sink.ts'
 import { ByteReader, ByteWriter, release } from '../util/bytes.ts'
 import { latin1ToUser, userToLatin1 } from '../util/paths.ts'
-import { openSegment, packKey } from './chunk-reader.ts'
+import { OpenedSegments } from './opened-segments.ts'
 import { decodeJobBody, type JobBody, type Piece } from './restore-job.ts'
 import type { Host, Service } from './rpc.ts'
 import { createVault, type Vault, type VaultPlain } from './vault.ts'
@@ -116,67 +116,54 @@ class PlaceService implements Service {
 
   private job({ pack, bytes, body, opened }: PlaceJob): void {
     const job = decodeJobBody(body)
-    const segments = job.segments.map(({ at, ...row }) => openSegment(this.vault, bytes, at, { pack, ...row }))
+    const segments = new OpenedSegments(this.vault, pack, bytes, job.segments)
     for (const { meta, pieces } of job.whole) {
       this.host.throwIfAborted()
-      this.placer.writeWhole(
-        meta,
-        pieces.map((piece) => this.checked(pack, segments, piece)),
-      )
-      if (this.verify) this.compare(`${this.root}/${meta.path}`, meta, segments, pieces)
+      segments.releaseBefore(firstSegment(pieces))
+      const parts = pieces.map((piece) => segments.take(piece))
+      this.placer.writeWhole(meta, parts, this.verify ? (fd) => compare(fd, meta, segments, pieces) : undefined)
     }
-    this.fillParts(pack, job, segments, opened)
-    for (const segment of segments) if (segment.buffer !== bytes.buffer) release(segment)
-    release(bytes)
+    this.fillParts(job, segments, opened)
+    segments.close()
   }
 
-  private fillParts(pack: string, job: JobBody, segments: readonly Uint8Array[], opened: readonly OpenedFile[]): void {
+  private fillParts(job: JobBody, segments: OpenedSegments, opened: readonly OpenedFile[]): void {
     const byNumber = new Map(opened.map((file) => [file.file, file]))
     for (const { file, pieces } of job.parts) {
-      this.host.throwIfAborted()
       const target = byNumber.get(file)!
       const handle = this.placer.resume(target)
       try {
-        for (const piece of pieces) this.placer.writeAt(handle, piece.position, this.checked(pack, segments, piece))
+        for (const piece of pieces) {
+          this.host.throwIfAborted()
+          segments.releaseBefore(piece.segment)
+          this.placer.writeAt(handle, piece.position, segments.take(piece))
+          if (this.verify) compare(handle.fd, target.meta, segments, [piece])
+        }
       } finally {
         this.placer.leave(handle)
       }
-      if (this.verify) this.compare(target.temporary, target.meta, segments, pieces)
-    }
-  }
-
-  /** The chunk's bytes, after its id has been computed anew: never a wrong byte into a file. */
-  private checked(pack: string, segments: readonly Uint8Array[], piece: Piece): Uint8Array {
-    const segment = segments[piece.segment]!
-    const end = piece.offset + piece.length
-    if (end <= segment.length && Buffer.compare(this.vault.hasher.id(segment, piece.offset, end), piece.id) === 0) {
-      return segment.subarray(piece.offset, end)
-    }
-    throw new BackupError('OBJECT_CORRUPT', `A chunk in pack ${pack} is damaged: its content does not match its id.`, {
-      origin: 'repository',
-      details: { object: packKey(pack), chunk: Buffer.from(piece.id).toString('hex') },
-    })
-  }
-
-  private compare(absolute: string, meta: EntryMeta, segments: readonly Uint8Array[], pieces: readonly Piece[]): void {
-    const fd = openSync(nativePath(absolute), 'r')
-    try {
-      fsyncSync(fd)
-      for (const { segment, offset, length, position } of pieces) {
-        const found = Buffer.allocUnsafeSlow(length)
-        const count = readSync(fd, found, 0, length, position)
-        const same = count === length && found.compare(segments[segment]!, offset, offset + length) === 0
-        release(found)
-        if (!same) throw mismatch(meta)
-      }
-    } finally {
-      closeSync(fd)
     }
   }
 }
 
 function each<T>(items: readonly T[], act: (item: T) => void): void {
   for (const item of items) act(item)
+}
+
+function firstSegment(pieces: readonly Piece[]): number {
+  return pieces.reduce((least, { segment }) => Math.min(least, segment), Number.POSITIVE_INFINITY)
+}
+
+/** Reads back what was written, and compares. */
+function compare(fd: number, meta: EntryMeta, segments: OpenedSegments, pieces: readonly Piece[]): void {
+  fsyncSync(fd)
+  for (const piece of pieces) {
+    const found = Buffer.allocUnsafeSlow(piece.length)
+    const count = readSync(fd, found, 0, piece.length, piece.position)
+    const same = count === piece.length && found.equals(segments.view(piece))
+    release(found)
+    if (!same) throw mismatch(meta)
+  }
 }
 
 function mismatch(meta: EntryMeta): BackupError {

@@ -36,7 +36,7 @@ class Surveyor {
   private readonly host: Host
   private readonly listLimit: number
   private readonly packs = new Set<string>()
-  private readonly segments = new Set<string>()
+  private readonly segments = new Set<number>()
   private readonly survey: Survey = { entries: 0, bytes: 0, listed: [], packs: [], downloadBytes: 0 }
 
   constructor(reader: ChunkReader, init: RestorePlanInit, host: Host, listLimit: number) {

@@ -48,7 +48,7 @@ interface WindowFile {
 
 export class WindowBuilder {
   private readonly index: ChunkIndex
-  private readonly needs = new Map<string, SegmentNeed>()
+  private readonly needs = new Map<number, SegmentNeed>()
   private readonly files = new Map<number, WindowFile>()
   readonly directories: EntryMeta[] = []
   readonly simple: EntryMeta[] = []

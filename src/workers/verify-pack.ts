@@ -86,7 +86,7 @@ export class PackCheck {
     let offset = 0
     for (let entry = firstEntry; entry < firstEntry + chunks; entry++) {
       const end = offset + table.lengthOf(entry)
-      if (Buffer.compare(this.vault.hasher.id(raw, offset, end), table.ids.idOf(entry)) !== 0) wrong.push(entry)
+      if (!this.vault.hasher.matches(raw, offset, end, table.ids.idOf(entry))) wrong.push(entry)
       offset = end
     }
     return wrong
