@@ -1,0 +1,25 @@
+/** Builds `dist` when it is not there, or older than a source file. */
+import { execFileSync } from 'node:child_process'
+import { readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+
+const ROOT = join(import.meta.dirname, '..')
+
+/** Throws what the build says when it fails. */
+export function ensureBuilt(): void {
+  const built = modifiedMs(join(ROOT, 'dist/index.js'))
+  const worker = modifiedMs(join(ROOT, 'dist/holdfast-worker.js'))
+  const types = modifiedMs(join(ROOT, 'dist/index.d.ts'))
+  if (Math.min(built, worker, types) >= newestSource()) return
+  execFileSync(process.execPath, [join(ROOT, 'node_modules/tsup/dist/cli-default.js')], { cwd: ROOT, stdio: 'pipe' })
+}
+
+function newestSource(): number {
+  const names = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
+  const sources = names.filter((name) => name.endsWith('.ts')).map((name) => join(ROOT, 'src', name))
+  return Math.max(...[...sources, join(ROOT, 'tsup.config.ts'), join(ROOT, 'package.json')].map(modifiedMs))
+}
+
+function modifiedMs(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0
+}
