@@ -1,0 +1,118 @@
+/**
+ * What releases have written stays readable: each golden repository is opened, listed and read as it lies there. These
+ * files are never made anew; a change of stored bytes adds a repository beside them.
+ */
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { BackupEngine } from '../../src/engine/engine.ts'
+import type { Entry } from '../../src/engine/types.ts'
+import { localTarget } from '../../src/targets/local/local-target.ts'
+import { memoryTarget } from '../../src/targets/memory.ts'
+import { readOnly } from '../../src/targets/wrappers/read-only.ts'
+import { EXPECTED_FILE, GOLDEN, type Golden, REPOSITORIES_FOLDER, VECTORS_FILE } from './repositories.ts'
+import { type Expected, expectedOf, recordsSource, STATES } from './tree.ts'
+import { makeVectors } from './vectors.ts'
+
+const NAMES = ['first', 'second']
+const expected = JSON.parse(readFileSync(EXPECTED_FILE, 'utf8')) as Expected[][]
+
+const byPath = (a: { path: string }, b: { path: string }): number => (a.path < b.path ? -1 : 1)
+
+function folderOf({ name }: Golden): string {
+  return join(REPOSITORIES_FOLDER, name)
+}
+
+/** Every file and folder with size, time of change and bytes. */
+function everything(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .sort()
+    .map((name) => {
+      const stat = statSync(join(folder, name))
+      const content = stat.isFile() ? sha256(readFileSync(join(folder, name))) : ''
+      return `${name} ${stat.size} ${stat.mtimeMs} ${content}`
+    })
+}
+
+function sha256(content: Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex')
+}
+
+function openGolden(golden: Golden): Promise<BackupEngine> {
+  const target = readOnly(localTarget(folderOf(golden)))
+  // Transforms are for new data: what is stored says itself how it is read.
+  return BackupEngine.open({ target, key: golden.key, transforms: [], workers: 'inline', create: 'never' })
+}
+
+async function found(engine: BackupEngine, snapshot: string, entry: Entry, wanted: Expected): Promise<Expected> {
+  const { path, type, size, linkTarget, mode, modifiedAt } = entry
+  const content = wanted.sha256 && Buffer.concat(await (await engine.read({ snapshot, path })).toArray())
+  return {
+    path,
+    type,
+    size,
+    ...(content !== undefined && { sha256: sha256(content as Buffer) }),
+    ...(linkTarget !== undefined && { linkTarget }),
+    ...(type !== 'symlink' && mode !== undefined && { mode }),
+    ...(modifiedAt && { modifiedAt: modifiedAt.toISOString() }),
+  }
+}
+
+describe.each(GOLDEN)('the golden repository $name', (golden) => {
+  it('is listed and read as it was written, and nothing is written to it', { timeout: 120_000 }, async () => {
+    const before = everything(folderOf(golden))
+    await using engine = await openGolden(golden)
+    const snapshots = await engine.snapshots().toArray()
+    expect(snapshots.map(({ name }) => name)).toEqual([...NAMES].reverse())
+    for (const [number, name] of NAMES.entries()) {
+      const { id } = snapshots.find((each) => each.name === name)!
+      const entries = (await engine.entries({ snapshot: id, recursive: true }).toArray()).filter(({ path }) =>
+        path.includes('/'),
+      )
+      const wanted = new Map(expected[number]!.map((each) => [each.path, each]))
+      expect(entries.map(({ path }) => path).sort()).toEqual([...wanted.keys()].sort())
+      const read: Expected[] = []
+      for (const entry of entries) read.push(await found(engine, id, entry, wanted.get(entry.path)!))
+      expect(read.sort(byPath)).toEqual([...wanted.values()].sort(byPath))
+    }
+    const history = await engine.history.list().toArray()
+    expect(history.map(({ verb, status }) => ({ verb, status }))).toEqual(
+      NAMES.map(() => ({ verb: 'backup', status: 'ok' })),
+    )
+    expect(everything(folderOf(golden))).toEqual(before)
+  })
+
+  it('takes a backup on top, and is proved sound byte by byte', { timeout: 120_000 }, async () => {
+    const target = memoryTarget()
+    const from = localTarget(folderOf(golden))
+    for await (const { key } of from.list('')) await target.put(key, await from.get(key))
+    const { key, transforms } = golden
+    await using engine = await BackupEngine.open({ target, key, transforms, workers: 'inline', create: 'never' })
+    await engine.backup({ sources: [recordsSource()] })
+    expect(await engine.verify({ level: 'data' })).toMatchObject({ sound: true, findings: [], coverage: 1 })
+  })
+})
+
+describe('golden files', () => {
+  it('hold what the tree of this folder says', () => {
+    expect(expected).toEqual(JSON.parse(JSON.stringify(STATES.map(expectedOf))))
+  })
+
+  it('are small', () => {
+    for (const golden of GOLDEN) {
+      const files = readdirSync(folderOf(golden), { recursive: true, encoding: 'utf8' })
+      const bytes = files.map((name) => statSync(join(folderOf(golden), name))).filter((stat) => stat.isFile())
+      expect(
+        bytes.reduce((sum, { size }) => sum + size, 0),
+        golden.name,
+      ).toBeLessThan(100_000)
+    }
+  })
+
+  it('keep their bytes: a change of stored bytes touches docs/format.md and a new golden file', async () => {
+    const stored = JSON.parse(readFileSync(VECTORS_FILE, 'utf8')) as unknown
+    const made = JSON.parse(JSON.stringify(await makeVectors())) as unknown
+    expect(made, 'a change of stored bytes touches docs/format.md and a new golden file').toEqual(stored)
+  })
+})
