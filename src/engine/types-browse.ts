@@ -10,6 +10,7 @@ export type EntryPath = string
 export interface Entry {
   path: EntryPath
   type: EntryType
+  /** Bytes of content; 0 for what has none. */
   size: number
   modifiedAt?: Date
   /** Permission bits. */
@@ -43,10 +44,16 @@ export interface ReadOptions {
 export interface DiffOptions extends CallOptions {
   /** The older side; 'empty' makes everything an addition. */
   base: SnapshotRef | 'empty'
-  /** The newer side; 'live' is what the sources hold now. */
+  /**
+   * The newer side; 'live' is what the sources hold now: those of the base, or those selected (all of the engine's where the
+   * base is 'empty'). One that this engine lacks is INVALID_OPTIONS. More than a million changes are LIMIT_EXCEEDED.
+   */
   head: SnapshotRef | 'live'
   select?: Selection
-  /** With head 'live': read content even where metadata says equal. Default false. */
+  /**
+   * With head 'live': read content even where metadata says equal. Default false: content counts as changed if size, time
+   * or, for a source that gives them, fingerprint changed.
+   */
   checksum?: boolean
 }
 
@@ -55,10 +62,13 @@ export interface Diff {
   base: string
   /** Id of the snapshot, or 'live'. */
   head: string
+  /** How many changes of each type, and the sizes of their entries together: as in head, of deleted ones as in base. */
   totals: Readonly<Record<ChangeType, { count: number; bytes: number }>>
+  /** In path order. Of two snapshots, those beyond the first 10,000 are found again when they are asked for. */
   changes: Listing<Change>
 }
 
+/** 'modified': content, or where a link points. 'metadata': mode, owner, time or facts alone. */
 export type ChangeType = 'added' | 'modified' | 'deleted' | 'metadata' | 'type-changed'
 
 export interface Change {

@@ -3,6 +3,7 @@ import type { BackupEngine } from '../../src/engine/engine.ts'
 import type { Change, Diff, DiffOptions } from '../../src/engine/types.ts'
 import type { SourceEntry } from '../../src/sources/source.ts'
 import { memoryTarget } from '../../src/targets/memory.ts'
+import { type Target, wrapTarget } from '../../src/targets/target.ts'
 import { countingTarget } from '../../src/testing/counting-target.ts'
 import { workerPool } from '../../src/workers/pool.ts'
 import { file, folder, listSource, MTIME, noise, openEngine, symlink, watchReadings } from './browse-fixture.ts'
@@ -169,16 +170,23 @@ describe('diff of two snapshots', () => {
   })
 
   it('stops on abort and leaves nothing', async () => {
-    const { engine, ids } = await snapshots(
-      [file('a')],
-      Array.from({ length: 5000 }, (_, i) => file(`f${i}`)),
-    )
-    const readings = watchReadings()
+    const inner = memoryTarget()
+    const source = listSource('s', [file('a')])
+    const first = await openEngine([source], { target: inner })
+    const ids = [(await first.backup()).snapshot.id]
+    source.list = [file('b')]
+    ids.push((await first.backup()).snapshot.id)
+    await first.close()
     const abort = new AbortController()
+    const get: Target['get'] = (key, call) => {
+      if (key.startsWith('packs/')) abort.abort()
+      return inner.get(key, call)
+    }
+    const engine = await openEngine([], { target: wrapTarget(inner, { get }) })
+    const readings = watchReadings()
     const running = engine.diff({ base: ids[0]!, head: ids[1]!, signal: abort.signal })
-    await vi.waitFor(() => expect(readings.left).toBe(1), { interval: 0 })
-    abort.abort()
     await expect(running).rejects.toMatchObject({ code: 'ABORTED' })
+    expect(abort.signal.aborted).toBe(true)
     expect(readings.left).toBe(0)
   })
 

@@ -160,6 +160,30 @@ describe('read of a large file', () => {
     expect(packBytes()).toBeLessThan(4 * MIB)
   })
 
+  it('calls off what is being fetched when it is destroyed', async () => {
+    const inner = memoryTarget()
+    await (await backedUp({ target: inner })).close()
+    let isSlow = false
+    const called: AbortSignal[] = []
+    const slow = wrapTarget(inner, {
+      get: async (key, call) => {
+        if (!isSlow || !key.startsWith('packs/')) return inner.get(key, call)
+        called.push(call!.signal!)
+        await new Promise((_, reject) => call!.signal!.addEventListener('abort', () => reject(new Error('called off'))))
+        throw new Error('never')
+      },
+    })
+    const engine = await openEngine([], { target: slow })
+    const readings = watchReadings()
+    const stream = await engine.read({ snapshot: 'latest', path: 's/mixed' })
+    isSlow = true
+    stream.resume()
+    await vi.waitFor(() => expect(called.length).toBeGreaterThan(0))
+    stream.destroy()
+    await vi.waitFor(() => expect(readings.left).toBe(0))
+    expect(called.every(({ aborted }) => aborted)).toBe(true)
+  })
+
   it('works with real threads, several streams at once', async () => {
     await using pool = workerPool({ threads: 2 })
     const engine = await backedUp({ workers: pool })

@@ -1,6 +1,6 @@
 /** Content of one entry as a Node stream. What it holds in a worker ends with it, however it ends. */
 import { Readable } from 'node:stream'
-import { abortError, onAbort } from '../../util/abort.ts'
+import { abortError, type LinkedAbort, onAbort } from '../../util/abort.ts'
 import type { ContentRequest } from '../../workers/browse.ts'
 import type { Session } from '../../workers/rpc.ts'
 import type { Reading } from '../reading.ts'
@@ -12,19 +12,19 @@ const PIECES_AHEAD = 2
 export class ContentStream extends Readable {
   readonly #reading: Reading
   readonly #session: Session
-  readonly #release: () => void
+  readonly #linked: LinkedAbort
   readonly #unlink: () => void
   readonly #asked: Promise<Uint8Array | null>[] = []
   #content: ContentRequest | undefined
   #isPumping = false
 
-  /** `release` is called at the end, when nothing of the stream is left. */
-  constructor(reading: Reading, session: Session, content: ContentRequest, release: () => void) {
+  /** `linked`: the reading's signal. It is aborted at the end, so that nothing is fetched any more. */
+  constructor(reading: Reading, session: Session, content: ContentRequest, linked: LinkedAbort) {
     super({ highWaterMark: BUFFERED_BYTES })
     this.#reading = reading
     this.#session = session
     this.#content = content
-    this.#release = release
+    this.#linked = linked
     this.#unlink = onAbort(reading.signal, (reason) => this.destroy(abortError(reason)))
   }
 
@@ -69,11 +69,9 @@ export class ContentStream extends Readable {
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
     this.#unlink()
-    void this.#close(error).then(() => callback(error))
-  }
-
-  async #close(error: Error | null): Promise<void> {
-    await this.#reading.close(error ?? 'the stream was closed').catch(() => undefined)
-    this.#release()
+    const reason = error ?? 'the stream was closed'
+    this.#linked.abort(reason)
+    const closed = this.#reading.close(reason)
+    void closed.catch(() => undefined).then(() => callback(error))
   }
 }

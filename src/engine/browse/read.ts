@@ -4,7 +4,7 @@ import { BackupError } from '../../errors.ts'
 import { type EntryMeta, typeName } from '../../model/entry.ts'
 import type { TreeRoot } from '../../model/page.ts'
 import { type StreamRefs, streamBytes } from '../../model/streams.ts'
-import { linkAbort, race, throwIfAborted } from '../../util/abort.ts'
+import { type LinkedAbort, linkAbort, race, throwIfAborted } from '../../util/abort.ts'
 import { latin1ToUser } from '../../util/paths.ts'
 import type { ContentRequest, FoundEntry } from '../../workers/browse.ts'
 import { findSnapshot } from '../load-snapshots.ts'
@@ -18,37 +18,34 @@ import { type EntryPlace, entryNotFound, parseEntryPath } from './entry-path.ts'
 
 /** @throws BackupError SNAPSHOT_NOT_FOUND, ENTRY_NOT_FOUND; INVALID_OPTIONS for what has no content, or not so much */
 export async function read(engine: EngineContext, options: ReadOptions): Promise<Readable> {
-  const { signal, dispose } = linkAbort(options.signal, engine.lifetime.signal)
+  const linked = linkAbort(options.signal, engine.lifetime.signal)
   try {
-    throwIfAborted(signal)
-    return await open(engine, options, signal, dispose)
+    throwIfAborted(linked.signal)
+    return await open(engine, options, linked)
   } catch (error) {
-    dispose()
+    linked.dispose()
     throw error
   }
 }
 
-async function open(
-  engine: EngineContext,
-  options: ReadOptions,
-  signal: AbortSignal,
-  release: () => void,
-): Promise<Readable> {
-  const { root, place, snapshot } = await locate(engine, options, signal)
-  const reading = await beginReading(engine, signal)
+async function open(engine: EngineContext, options: ReadOptions, linked: LinkedAbort): Promise<Readable> {
+  const located = await locate(engine, options, linked.signal)
+  const reading = await beginReading(engine, linked.signal)
   try {
-    return await openContent(reading, options, root, place, snapshot, release)
+    return await openContent(reading, options, located, linked)
   } catch (error) {
     await reading.close(error)
     throw error
   }
 }
 
-async function locate(
-  engine: EngineContext,
-  options: ReadOptions,
-  signal: AbortSignal,
-): Promise<{ root: TreeRoot; place: EntryPlace; snapshot: string }> {
+interface Located {
+  root: TreeRoot
+  place: EntryPlace
+  snapshot: string
+}
+
+async function locate(engine: EngineContext, options: ReadOptions, signal: AbortSignal): Promise<Located> {
   const { id, record } = await race(findSnapshot(engine, options.snapshot, signal), signal)
   const place = parseEntryPath(options.path)
   const source = record.sources.find(({ name }) => name === place.source)
@@ -61,17 +58,15 @@ async function locate(
 async function openContent(
   reading: Reading,
   { path, range }: ReadOptions,
-  root: TreeRoot,
-  place: EntryPlace,
-  snapshot: string,
-  release: () => void,
+  { root, place, snapshot }: Located,
+  linked: LinkedAbort,
 ): Promise<Readable> {
   const session = await reading.open('browse')
   const found = await session.call<FoundEntry | null>('find', { root, path: place.path })
   if (!found) throw entryNotFound(snapshot, path)
   const stream = contentOf(path, found)
   throwIfAborted(reading.signal)
-  return new ContentStream(reading, session, requestOf(stream, range), release)
+  return new ContentStream(reading, session, requestOf(stream, range), linked)
 }
 
 /** What of types that have no content would be read is their metadata, which `entries` gives. */
