@@ -86,6 +86,13 @@ export class ByteWriter {
   }
 }
 
+/** How long a LEB128 number is. */
+export function varintBytes(value: number): number {
+  let count = 1
+  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 128)) count++
+  return count
+}
+
 /** Thrown by ByteReader on any read past its end or a number out of range; callers turn it into their own error. */
 export class MalformedBytes extends Error {}
 

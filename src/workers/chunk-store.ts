@@ -143,6 +143,11 @@ export class ChunkStore {
     void sent.then(() => this.waiting.delete(sent))
   }
 
+  /** True: `drain` would wait, or fail. */
+  get isBacklogged(): boolean {
+    return this.waiting.size > MAX_WAITING_PACKS || this.failure !== undefined
+  }
+
   /** Waits while too many packs are on their way, and fails if one could not be stored. */
   async drain(atMost = MAX_WAITING_PACKS): Promise<void> {
     while (this.waiting.size > atMost) await Promise.race(this.waiting)

@@ -16,7 +16,7 @@ export class ContentWriter {
   private start = ID_HEADROOM
   private readonly store: ChunkSink
   private readonly chunker: Chunker
-  private readonly minBytes: number
+  readonly minBytes: number
   private readonly zeros: Buffer
   private list: ListBuilder
 

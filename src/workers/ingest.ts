@@ -1,14 +1,15 @@
 /** Worker service 'ingest': reads local files, or takes streamed bytes, and gives back finished entry records. */
 import { BackupError } from '../errors.ts'
 import type { Warning } from '../events.ts'
-import { type EntryMeta, FINGERPRINT_BYTES, readMeta, writeMeta } from '../model/entry.ts'
+import { type EntryMeta, FINGERPRINT_BYTES, MetaPeek, readMeta, writeMeta } from '../model/entry.ts'
 import { type StreamRefs, writeStreams } from '../model/streams.ts'
-import { ByteReader, ByteWriter } from '../util/bytes.ts'
+import { ByteReader, ByteWriter, varintBytes } from '../util/bytes.ts'
 import { ChunkStore, type StorePlain } from './chunk-store.ts'
 import { ContentWriter } from './content-writer.ts'
 import { type FileOutcome, readFileInto } from './file-ingest.ts'
 import type { IdTablePlain } from './id-table.ts'
 import { type Host, Moved, type Service } from './rpc.ts'
+import { SmallFiles } from './small-files.ts'
 import { createVault, type Vault, type VaultPlain } from './vault.ts'
 
 export interface IngestInit {
@@ -26,6 +27,8 @@ export interface ReadJob {
   follow: boolean
   count: number
   metas: Uint8Array<ArrayBuffer>
+  /** As a scan made them; FINGERPRINT_BYTES each. */
+  fingerprints: Uint8Array<ArrayBuffer>
   contentBytes: number
 }
 
@@ -53,6 +56,7 @@ class IngestService implements Service {
   private readonly vault: Vault
   private readonly host: Host
   private readonly onUnreadable: 'fail' | 'skip'
+  private readonly small: SmallFiles
   private streamed: ContentWriter | undefined
   private source: string | undefined
   private last: Promise<unknown> = Promise.resolve()
@@ -63,6 +67,7 @@ class IngestService implements Service {
     this.onUnreadable = init.onUnreadable
     this.store = new ChunkStore(vault, init.store, 'content', host)
     this.writer = new ContentWriter(vault, this.store)
+    this.small = new SmallFiles(this.store, this.writer)
   }
 
   /** Calls run one after the other, though they may be sent ahead: the worker never waits for the main thread. */
@@ -94,13 +99,18 @@ class IngestService implements Service {
     const results = new ResultWriter(job.count)
     const { host, store, writer, onUnreadable } = this
     const context = { host, store, writer, onUnreadable, follow: job.follow }
+    const peek = new MetaPeek()
     for (let i = 0; i < job.count; i++) {
       const end = input.u32() + input.position
-      const meta = readMeta(input)
+      const start = input.position
+      peek.read(input)
+      const path = `${job.root}/${peek.path.slice(job.prefixBytes)}`
+      const id = this.small.read(path, peek.sizeBytes, job, i)
+      input.position = start
+      if (id) results.addSmall(input.bytes.subarray(start, end), peek.sizeBytes, id, job.fingerprints, i)
+      else results.add(i, await readFileInto(context, path, readMeta(input)))
       input.position = end
-      const path = `${job.root}/${meta.path.slice(job.prefixBytes)}`
-      results.add(i, await readFileInto(context, path, meta))
-      await this.store.drain()
+      if (store.isBacklogged) await store.drain()
     }
     return results.take()
   }
@@ -139,6 +149,9 @@ export function writeRecord(out: ByteWriter, meta: EntryMeta, streams: readonly 
 }
 const scratch = new ByteWriter(4096)
 
+/** Streams of one main stream of one chunk, up to the size: count 1, name '', level 0, one reference. */
+const ONE_CHUNK = Uint8Array.of(1, 0, 0, 1)
+
 class ResultWriter {
   private readonly records = new ByteWriter(64 * 1024)
   private readonly fingerprints = new ByteWriter(256 * FINGERPRINT_BYTES)
@@ -163,6 +176,22 @@ class ResultWriter {
     const position = this.fingerprints.reserve(FINGERPRINT_BYTES)
     this.fingerprints.bytes.writeBigInt64LE(outcome.fingerprint[0], position)
     this.fingerprints.bytes.writeBigUInt64LE(outcome.fingerprint[1], position + 8)
+  }
+
+  /** A file as it was scanned: its meta and fingerprint are taken as they are. */
+  addSmall(meta: Uint8Array, sizeBytes: number, id: Uint8Array, fingerprints: Uint8Array, index: number): void {
+    const { records } = this
+    const at = records.reserve(4)
+    records.varint(meta.length)
+    records.raw(meta)
+    records.varint(ONE_CHUNK.length + varintBytes(sizeBytes * 2) + id.length)
+    records.raw(ONE_CHUNK)
+    records.varint(sizeBytes * 2)
+    records.raw(id)
+    records.bytes.writeUInt32LE(records.length - at - 4, at)
+    const from = index * FINGERPRINT_BYTES
+    this.fingerprints.raw(fingerprints.subarray(from, from + FINGERPRINT_BYTES))
+    this.readBytes += sizeBytes
   }
 
   take(): Moved {

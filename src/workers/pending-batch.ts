@@ -1,5 +1,5 @@
 /** A merged batch: records that are known already, and places of those that a reader has yet to give. */
-import { FINGERPRINT_BYTES, readMeta } from '../model/entry.ts'
+import { FINGERPRINT_BYTES, MetaPeek } from '../model/entry.ts'
 import type { EntryBatch } from '../model/entry-batch.ts'
 import { ByteReader, ByteWriter } from '../util/bytes.ts'
 import { type ReadJob, type ReadResult, STATUS_OK } from './ingest.ts'
@@ -17,23 +17,52 @@ export type RecordVisitor = (
 
 export class PendingBatch {
   private readonly kinds: number[] = []
+  private readonly paths: string[] = []
+  private readonly sizes: number[] = []
+  private readonly ends: number[] = []
   private readonly records = new ByteWriter(16 * 1024)
   private readonly fingerprints = new ByteWriter(4 * 1024)
   private readonly metas = new ByteWriter(16 * 1024)
+  private readonly awaitedFingerprints = new ByteWriter(4 * 1024)
   private awaited = 0
   private awaitedBytes = 0
   private result: ReadResult | undefined
   job: ReadJob | null = null
 
-  addKnown(record: (out: ByteWriter) => void, fingerprints: Uint8Array, at: number): void {
+  /** A record that is finished: those of the parent's page, where nothing has changed. */
+  addRecord(
+    { path, sizeBytes }: MetaPeek,
+    page: Uint8Array,
+    start: number,
+    end: number,
+    fingerprints: Uint8Array,
+    at: number,
+  ): void {
+    this.addKnown(path, sizeBytes, fingerprints, at)
+    const position = this.records.reserve(end - start)
+    this.records.bytes.set(page.subarray(start, end), position)
+    this.ends.push(this.records.length)
+  }
+
+  /** An entry without content. */
+  addEmpty({ path, sizeBytes }: MetaPeek, meta: Uint8Array, fingerprints: Uint8Array, at: number): void {
+    this.addKnown(path, sizeBytes, fingerprints, at)
+    this.records.varint(meta.length)
+    this.records.raw(meta)
+    this.records.varint(1)
+    this.records.u8(0)
+    this.ends.push(this.records.length)
+  }
+
+  private addKnown(path: string, sizeBytes: number, fingerprints: Uint8Array, at: number): void {
     this.kinds.push(KNOWN)
-    const start = this.records.reserve(4)
-    record(this.records)
-    this.records.bytes.writeUInt32LE(this.records.length - start - 4, start)
+    this.paths.push(path)
+    this.sizes.push(sizeBytes)
     this.fingerprints.raw(fingerprints.subarray(at, at + FINGERPRINT_BYTES))
   }
 
-  addAwaited(meta: Uint8Array, contentBytes: number): void {
+  addAwaited(meta: Uint8Array, contentBytes: number, fingerprints: Uint8Array, at: number): void {
+    this.awaitedFingerprints.raw(fingerprints.subarray(at, at + FINGERPRINT_BYTES))
     this.kinds.push(AWAITED)
     this.awaited++
     this.awaitedBytes += contentBytes
@@ -44,7 +73,16 @@ export class PendingBatch {
   seal(source: string, { root, prefixBytes, follow }: EntryBatch): void {
     if (this.awaited === 0) return
     const { awaited: count, awaitedBytes: contentBytes } = this
-    this.job = { source, root, prefixBytes, follow, count, contentBytes, metas: this.metas.copy() }
+    this.job = {
+      source,
+      root,
+      prefixBytes,
+      follow,
+      count,
+      contentBytes,
+      metas: this.metas.copy(),
+      fingerprints: this.awaitedFingerprints.copy(),
+    }
   }
 
   get isComplete(): boolean {
@@ -56,13 +94,19 @@ export class PendingBatch {
   }
 
   forEach(visit: RecordVisitor): void {
-    const known = new RecordRun(this.records.view(), this.fingerprints.view())
     const read = this.result && new RecordRun(this.result.records, this.result.fingerprints)
     let status = 0
+    let known = 0
     for (const kind of this.kinds) {
-      if (kind === KNOWN) known.next(visit)
+      if (kind === KNOWN) this.visitKnown(known++, visit)
       else if (this.result!.statuses[status++] === STATUS_OK) read!.next(visit)
     }
+  }
+
+  private visitKnown(index: number, visit: RecordVisitor): void {
+    const start = index === 0 ? 0 : this.ends[index - 1]!
+    const record = this.records.bytes.subarray(start, this.ends[index])
+    visit(this.paths[index]!, record, this.fingerprints.bytes, index * FINGERPRINT_BYTES, this.sizes[index]!)
   }
 }
 
@@ -70,6 +114,7 @@ export class PendingBatch {
 class RecordRun {
   private readonly input: ByteReader
   private readonly fingerprints: Uint8Array
+  private readonly peek = new MetaPeek()
   private at = 0
 
   constructor(records: Uint8Array, fingerprints: Uint8Array) {
@@ -82,10 +127,10 @@ class RecordRun {
     const length = input.u32()
     const start = input.position
     input.varint()
-    const meta = readMeta(input)
+    this.peek.read(input)
     const record = input.bytes.subarray(start, start + length)
     input.position = start + length
-    visit(meta.path, record, this.fingerprints, this.at, meta.sizeBytes ?? 0)
+    visit(this.peek.path, record, this.fingerprints, this.at, this.peek.sizeBytes)
     this.at += FINGERPRINT_BYTES
   }
 }

@@ -1,16 +1,17 @@
 /**
  * Worker service 'place': decodes ranges of packs, checks every chunk, and writes files into a folder. Until it is told
- * that all is well it can undo: a session that ends without 'commit' takes away what it made.
+ * that all is well it can undo: 'undo-files' of all workers takes away what they made, then 'undo-folders'.
  */
-import { fsyncSync, readSync, rmdirSync, unlinkSync } from 'node:fs'
+import { fsyncSync, readSync } from 'node:fs'
 import { BackupError } from '../errors.ts'
 import type { Warning } from '../events.ts'
 import { type EntryMeta, TYPE_FILE, TYPE_SYMLINK } from '../model/entry.ts'
 import { type PlaceHandle, Placer } from '../sources/filesystem/place.ts'
-import { nativePath } from '../sources/filesystem/stat.ts'
 import type { PlacePlan } from '../sources/sink.ts'
-import { ByteReader, ByteWriter, release } from '../util/bytes.ts'
+import { abortError } from '../util/abort.ts'
+import { release } from '../util/bytes.ts'
 import { latin1ToUser, userToLatin1 } from '../util/paths.ts'
+import { CreatedPaths } from './created-paths.ts'
 import { OpenedSegments } from './opened-segments.ts'
 import { decodeJobBody, type JobBody, type Piece } from './restore-job.ts'
 import type { Host, Service } from './rpc.ts'
@@ -21,6 +22,8 @@ export interface PlaceInit {
   plan: PlacePlan
   /** Read back what was written, and compare. */
   verify: boolean
+  /** A word that is not 0: do no more, but be ready to undo. (An aborted session could not be told to.) */
+  stop: SharedArrayBuffer
 }
 
 /** A file that several jobs fill. */
@@ -50,12 +53,13 @@ class PlaceService implements Service {
   private readonly root: string
   private readonly made = new CreatedPaths()
   private readonly begun = new Map<number, PlaceHandle>()
-  private committed = false
+  private readonly stop: Int32Array
 
-  constructor(vault: Vault, { plan, verify }: PlaceInit, host: Host) {
+  constructor(vault: Vault, { plan, verify, stop }: PlaceInit, host: Host) {
     this.vault = vault
     this.host = host
     this.verify = verify
+    this.stop = new Int32Array(stop)
     this.root = userToLatin1(plan.root)
     this.placer = new Placer(
       plan,
@@ -69,16 +73,31 @@ class PlaceService implements Service {
   }
 
   call(method: string, args: unknown): unknown {
+    if (method === 'undo-files') return this.undoFiles()
+    if (method === 'undo-folders') return this.made.removeFolders(this.root)
+    this.throwIfStopped()
     if (method === 'job') return this.job(args as PlaceJob)
-    if (method === 'directories') return each(args as EntryMeta[], (meta) => this.placer.makeDirectory(meta))
-    if (method === 'simple') return each(args as EntryMeta[], (meta) => this.simple(meta))
+    if (method === 'directories') return this.each(args as EntryMeta[], (meta) => this.placer.makeDirectory(meta))
+    if (method === 'simple') return this.each(args as EntryMeta[], (meta) => this.simple(meta))
     if (method === 'links')
-      return each(args as { meta: EntryMeta; to: string }[], ({ meta, to }) => this.placer.link(meta, to))
+      return this.each(args as { meta: EntryMeta; to: string }[], ({ meta, to }) => this.placer.link(meta, to))
     if (method === 'begin') return this.begin(args as { file: number; meta: EntryMeta }[])
-    if (method === 'finish') return each(args as number[], (file) => this.finish(file))
+    if (method === 'finish') return this.each(args as number[], (file) => this.finish(file))
     if (method === 'finish-directories') return this.placer.finishDirectories(args as EntryMeta[])
-    if (method === 'commit') return this.commit()
+    if (method === 'warnings') return this.placer.flushWarnings()
     throw new BackupError('INTERNAL', `place has no method ${method}`, { origin: 'sink' })
+  }
+
+  private throwIfStopped(): void {
+    this.host.throwIfAborted()
+    if (Atomics.load(this.stop, 0) !== 0) throw abortError()
+  }
+
+  private each<T>(items: readonly T[], act: (item: T) => void): void {
+    for (const item of items) {
+      this.throwIfStopped()
+      act(item)
+    }
   }
 
   private simple(meta: EntryMeta): void {
@@ -97,28 +116,23 @@ class PlaceService implements Service {
   }
 
   private finish(file: number): void {
-    const handle = this.begun.get(file)!
+    const handle = this.placer.resume(this.begun.get(file)!)
     this.begun.delete(file)
-    this.placer.finish(this.placer.resume(handle))
+    this.placer.finish(handle)
   }
 
-  private commit(): void {
-    this.placer.flushWarnings()
-    this.committed = true
-  }
-
-  /** What has been made is taken away again, unless it was all made. Folders go last, and only if they are empty. */
-  close(): void {
-    if (this.committed) return
+  /** Takes away the files that this worker made. Folders go when all workers have done so: see CreatedPaths. */
+  private undoFiles(): void {
     for (const handle of this.begun.values()) this.placer.abandon({ ...handle, fd: -1 })
-    this.made.reverse((path, isDirectory) => remove(nativePath(`${this.root}/${path}`), isDirectory))
+    this.begun.clear()
+    this.made.removeFiles(this.root)
   }
 
   private job({ pack, bytes, body, opened }: PlaceJob): void {
     const job = decodeJobBody(body)
     const segments = new OpenedSegments(this.vault, pack, bytes, job.segments)
     for (const { meta, pieces } of job.whole) {
-      this.host.throwIfAborted()
+      this.throwIfStopped()
       segments.releaseBefore(firstSegment(pieces))
       const parts = pieces.map((piece) => segments.take(piece))
       this.placer.writeWhole(meta, parts, this.verify ? (fd) => compare(fd, meta, segments, pieces) : undefined)
@@ -134,7 +148,7 @@ class PlaceService implements Service {
       const handle = this.placer.resume(target)
       try {
         for (const piece of pieces) {
-          this.host.throwIfAborted()
+          this.throwIfStopped()
           segments.releaseBefore(piece.segment)
           this.placer.writeAt(handle, piece.position, segments.take(piece))
           if (this.verify) compare(handle.fd, target.meta, segments, [piece])
@@ -144,10 +158,6 @@ class PlaceService implements Service {
       }
     }
   }
-}
-
-function each<T>(items: readonly T[], act: (item: T) => void): void {
-  for (const item of items) act(item)
 }
 
 function firstSegment(pieces: readonly Piece[]): number {
@@ -173,35 +183,4 @@ function mismatch(meta: EntryMeta): BackupError {
     details: { path },
     hint: 'The disk or the file system of the destination is at fault. Restore to another place.',
   })
-}
-
-function remove(path: string | Buffer, isDirectory: boolean): void {
-  try {
-    if (isDirectory) rmdirSync(path)
-    else unlinkSync(path)
-  } catch {
-    // Somebody else's by now, or not empty: kept.
-  }
-}
-
-/** Paths in the order they were made; 60 bytes each instead of a string object. */
-class CreatedPaths {
-  private readonly bytes = new ByteWriter(64 * 1024)
-  private readonly starts = new ByteWriter(16 * 1024)
-
-  add(path: string, isDirectory: boolean): void {
-    this.starts.u32(this.bytes.length)
-    this.bytes.u8(isDirectory ? 1 : 0)
-    this.bytes.latin1(path)
-  }
-
-  reverse(visit: (path: string, isDirectory: boolean) => void): void {
-    const starts = this.starts.view()
-    const input = new ByteReader(this.bytes.view())
-    for (let at = starts.length - 4; at >= 0; at -= 4) {
-      input.position = starts.readUInt32LE(at)
-      const isDirectory = input.u8() === 1
-      visit(input.latin1(1 << 16), isDirectory)
-    }
-  }
 }

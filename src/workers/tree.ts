@@ -98,7 +98,7 @@ class TreeService implements Service {
     await this.store.drain()
     const { job } = pending
     const answer: ScannedAnswer = { batch: number, job, lastPath: source.join.last }
-    return job ? new Moved(answer, [job.metas.buffer]) : answer
+    return job ? new Moved(answer, [job.metas.buffer, job.fingerprints.buffer]) : answer
   }
 
   private async completed({ batch, result }: { batch: number; result: ReadResult }): Promise<void> {

@@ -26,7 +26,7 @@ export class ReadQueue {
     lane.jobs++
     lane.bytes += job.contentBytes
     const task = lane.session
-      .call<ReadResult>('read', job, [job.metas.buffer])
+      .call<ReadResult>('read', job, [job.metas.buffer, job.fingerprints.buffer])
       .finally(() => {
         lane.jobs--
         lane.bytes -= job.contentBytes
