@@ -2,6 +2,7 @@
 
 import { PACK_BYTES } from '../../model/pack.ts'
 import { packKey } from '../../repository/keys-layout.ts'
+import type { Target } from '../../targets/target.ts'
 import { mapBounded } from '../../util/concurrency.ts'
 import type { Lease } from '../../workers/pool.ts'
 import type { PackAnswer } from '../../workers/verify-pack.ts'
@@ -10,9 +11,6 @@ import { asDamage, type CheckSessions } from './check-sessions.ts'
 import type { CheckWork } from './check-work.ts'
 import type { KnownPack } from './inventory.ts'
 import type { Proofs } from './proofs.ts'
-
-/** One in a thread's hands and one on its way there: a thread never waits for the target if that is fast enough. */
-const PACKS_PER_THREAD = 2
 
 export interface PacksRead {
   /** What was read, and whether it is as it was stored. */
@@ -36,16 +34,24 @@ export async function readPacks(
   const read = new PackReads(work, sessions)
   const within = new Budget(work, queue)
   work.progress.total({ bytes: within.plannedBytes })
-  for await (const _ of mapBounded(within.packs(), atOnce(lease), (pack, stop) => read.one(pack, stop), work.signal));
+  for await (const _ of mapBounded(
+    within.packs(),
+    atOnce(lease, work.engine.target),
+    (pack, stop) => read.one(pack, stop),
+    work.signal,
+  ));
   return read
 }
 
-function atOnce({ threads, maxMemoryBytes }: Lease): number {
-  const most = threads.length * PACKS_PER_THREAD
-  // A pack that is being proved takes about twice its size: its own bytes, and what comes out of one segment.
-  return maxMemoryBytes === undefined
-    ? most
-    : Math.max(1, Math.min(most, Math.floor(maxMemoryBytes / (2 * PACK_BYTES))))
+/**
+ * Each thread has a pack in its hands. From a disk one more on its way is enough to keep them all busy; from far away
+ * each thread needs one.
+ */
+function atOnce({ threads, maxMemoryBytes }: Lease, { traits }: Target): number {
+  const most = threads.length + (traits.remote ? threads.length : 1)
+  if (maxMemoryBytes === undefined) return most
+  // A pack that is being proved takes about twice its size: its own bytes, and what comes out of its segments.
+  return Math.max(1, Math.min(most, Math.floor(maxMemoryBytes / (2 * PACK_BYTES))))
 }
 
 /** Lets packs through until one of its limits is used up; the pack that reaches it is read to its end. */
