@@ -97,6 +97,7 @@ export class IndexSet {
     // What came in the meantime stays, with its keys; its packs may be in the new table as well, which does no harm.
     const added = this.tables.filter((table) => !before.includes(table))
     this.tables = [...next.tables, ...added]
+    for (const table of this.tables) table.markAbsent(this.absent)
     this.damagedFragments = next.damagedFragments
     if (added.length === 0) this.loaded.clear()
     for (const key of next.loaded) this.loaded.add(key)

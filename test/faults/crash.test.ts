@@ -1,7 +1,7 @@
 /** A process that dies after the n-th change of the repository, for every n: nothing is lost, nothing is half there. */
 import { describe, expect, it } from 'vitest'
 import { memoryTarget } from '../../src/index.ts'
-import { type CrashingTarget, crashAfter } from '../../src/testing/index.ts'
+import { type CrashingTarget, crashAfter } from '../../src/testing/crash-after.ts'
 import {
   changeTree,
   copyOf,

@@ -7,6 +7,7 @@ import type { Warning } from '../../events.ts'
 import type { EntryMeta } from '../../model/entry.ts'
 import type { TreeRoot } from '../../model/page.ts'
 import type { PlacePlan } from '../../sources/sink.ts'
+import { onAbort, throwIfAborted } from '../../util/abort.ts'
 import { latin1ToUser } from '../../util/paths.ts'
 import type { SelectorPlain } from '../../workers/entry-selector.ts'
 import type { OpenedFile } from '../../workers/place.ts'
@@ -28,35 +29,55 @@ export interface SourceRestore {
 
 const DIRECTORIES_AT_ONCE = 1000
 
-export async function restoreSource(reading: Reading, options: SourceRestore): Promise<void> {
-  const { source, root, select } = options
+/**
+ * Begins nothing yet. After `run`, or a failure of it, either `conclude` or `undo`; then `close`.
+ */
+export async function openFolderRestore(reading: Reading, options: SourceRestore): Promise<FolderRestore> {
+  const { source, root, select, place, verify, warn } = options
   const planner = await reading.open('restore-plan', { source, root, select }, reading.lease.threads.at(-1)!)
-  const placers = await openPlacers(reading, options)
-  const restore = new FolderRestore(reading, options, planner, placers)
-  await restore.run()
+  const stop = new SharedArrayBuffer(4)
+  const init = { vault: reading.engine.repository.vault(), plan: place, verify, stop }
+  const opened = await Promise.allSettled(reading.lease.threads.map((thread) => thread.open('place', init, { warn })))
+  const placers = opened.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
+  const restore = new FolderRestore(reading, options, planner, placers, stop)
+  const failed = opened.find((each) => each.status === 'rejected')
+  if (!failed) return restore
+  await restore.close()
+  throw failed.reason
 }
 
-function openPlacers(reading: Reading, { place, verify, warn }: SourceRestore): Promise<Session[]> {
-  const { repository } = reading.engine
-  const open = async (thread: Reading['lease']['threads'][number]): Promise<Session> => {
-    const init = { vault: repository.vault(), plan: place, verify }
-    return reading.track(await thread.open('place', init, { warn }))
-  }
-  return Promise.all(reading.lease.threads.map(open))
-}
-
-class FolderRestore {
+/**
+ * The workers that write are not aborted as others are: they could not undo then. They are told to stop by a flag, and
+ * do so after the file they are at.
+ */
+export class FolderRestore {
+  private readonly reading: Reading
   private readonly options: SourceRestore
   private readonly planner: Session
   private readonly placers: readonly Session[]
   private readonly queue: JobQueue
   private readonly opened = new Map<number, OpenedFile>()
+  private readonly stop: Int32Array
+  private readonly unlink: () => void
 
-  constructor(reading: Reading, options: SourceRestore, planner: Session, placers: readonly Session[]) {
+  constructor(
+    reading: Reading,
+    options: SourceRestore,
+    planner: Session,
+    placers: readonly Session[],
+    stop: SharedArrayBuffer,
+  ) {
+    this.reading = reading
     this.options = options
     this.planner = planner
     this.placers = placers
     this.queue = new JobQueue(reading, placers)
+    this.stop = new Int32Array(stop)
+    this.unlink = onAbort(reading.signal, () => this.raise())
+  }
+
+  private raise(): void {
+    Atomics.store(this.stop, 0, 1)
   }
 
   async run(): Promise<void> {
@@ -66,10 +87,30 @@ class FolderRestore {
       if (!window.done) next = this.plan()
       next.catch(() => undefined)
       await this.window(window)
+      throwIfAborted(this.reading.signal)
       if (window.done) break
     }
     await this.finishDirectories()
-    for (const placer of this.placers) await placer.call('commit', null)
+  }
+
+  /** Nothing is taken back from here on. */
+  async conclude(): Promise<void> {
+    for (const placer of this.placers) await placer.call('warnings', null)
+  }
+
+  /** Takes away all that was made. What is still under way ends first, since calls of a worker go one by one. */
+  async undo(): Promise<void> {
+    this.raise()
+    await Promise.allSettled(this.placers.map((placer) => placer.call('undo-files', null)))
+    for (let removed = 1; removed > 0; ) {
+      const counts = await Promise.allSettled(this.placers.map((placer) => placer.call<number>('undo-folders', null)))
+      removed = counts.reduce((sum, each) => sum + (each.status === 'fulfilled' ? each.value : 0), 0)
+    }
+  }
+
+  async close(): Promise<void> {
+    this.unlink()
+    await Promise.allSettled(this.placers.map((placer) => placer.close()))
   }
 
   private plan(): Promise<RestoreWindow> {

@@ -2,6 +2,7 @@
 import { BackupError } from '../../errors.ts'
 import type { SnapshotInfo } from '../../repository/snapshots.ts'
 import type { SinkSession } from '../../sources/sink.ts'
+import { throwIfAborted } from '../../util/abort.ts'
 import { findSnapshot } from '../load-snapshots.ts'
 import type { ParsedRestoreOptions } from '../options-restore.ts'
 import { type Reading, withReading } from '../reading.ts'
@@ -13,7 +14,7 @@ import type { RestorePlan, RestoreResult } from '../types-restore.ts'
 import { chooseDestinations, type Destination } from './destinations.ts'
 import { planDigest, type RestoreRequest, selectorOf } from './plan-restore.ts'
 import { recallSinks } from './plan-sinks.ts'
-import { restoreSource } from './restore-source.ts'
+import { type FolderRestore, openFolderRestore, type SourceRestore } from './restore-source.ts'
 import { restoreThroughSink } from './sink-restore.ts'
 
 export function restore(
@@ -91,7 +92,7 @@ async function stillEmpty(destination: Destination): Promise<void> {
   }
 }
 
-/** Two phases: all sinks are prepared before the first one commits, and all are rolled back if one fails. */
+/** Two phases: all sinks are prepared before the first one commits, and all is taken back if one fails. */
 async function restoreAll(
   reading: Reading,
   snapshot: SnapshotInfo,
@@ -101,45 +102,59 @@ async function restoreAll(
   run: RunContext,
 ): Promise<void> {
   const sessions: SinkSession[] = []
+  const folders: FolderRestore[] = []
   try {
-    for (const destination of destinations) sessions.push(await openSink(destination, snapshot, run))
+    for (const destination of destinations) sessions.push(await openSink(destination, snapshot, request, run))
     for (const [i, destination] of destinations.entries()) {
-      await restoreOne(reading, snapshot, request, destination, sessions[i]!, options, run)
+      const common = sourceOptions(snapshot, request, destination, options, run)
+      const { place } = sessions[i]!
+      if (!place) await restoreThroughSink(reading, sessions[i]!, common)
+      else {
+        folders.push(await openFolderRestore(reading, { ...common, place }))
+        await folders.at(-1)!.run()
+      }
     }
     for (const session of sessions) await session.prepare()
+    throwIfAborted(run.signal)
     for (const session of sessions) await session.commit()
   } catch (error) {
+    for (const folder of folders.reverse()) await folder.undo()
     await Promise.allSettled(sessions.map((session) => session.rollback(error)))
     throw error
   } finally {
+    for (const folder of folders) await folder.conclude().catch(() => undefined)
+    for (const folder of folders) await folder.close()
     await Promise.allSettled(sessions.map((session) => session[Symbol.asyncDispose]()))
   }
 }
 
-function openSink({ source, sink }: Destination, { record }: SnapshotInfo, run: RunContext): Promise<SinkSession> {
-  const facts = record.sources.find(({ name }) => name === source)?.facts ?? {}
+/** The facts of the root are those of a whole source: a part of it leaves the folder's own as they are. */
+function openSink(
+  { source, sink }: Destination,
+  { record }: SnapshotInfo,
+  { include, exclude, changedAfter }: RestoreRequest,
+  run: RunContext,
+): Promise<SinkSession> {
+  const { root, ...others } = record.sources.find(({ name }) => name === source)?.facts ?? {}
+  const isWhole = include.length === 0 && exclude.length === 0 && changedAfter === null
+  const facts = isWhole && root !== undefined ? { ...others, root } : others
   return sink.open({ signal: run.signal, runId: run.runId, facts, warn: (warning) => run.warn(warning) })
 }
 
-async function restoreOne(
-  reading: Reading,
+function sourceOptions(
   { record }: SnapshotInfo,
   request: RestoreRequest,
   { source }: Destination,
-  session: SinkSession,
-  options: ParsedRestoreOptions,
+  { verify }: ParsedRestoreOptions,
   run: RunContext,
-): Promise<void> {
-  const common = {
+): Omit<SourceRestore, 'place'> {
+  return {
     source,
     root: treeRoot(record.sources.find(({ name }) => name === source)),
     select: selectorOf(request),
-    verify: options.verify,
+    verify,
     warn: run.warn,
     done: (items: number, bytes: number, path: string) =>
       run.progress.add({ items, bytes, ...(path !== '' && { currentPath: `${source}/${path}` }) }),
   }
-  const { place } = session
-  if (place) await restoreSource(reading, { ...common, place })
-  else await restoreThroughSink(reading, session, common)
 }

@@ -1,4 +1,4 @@
-import { stat, statfs } from 'node:fs/promises'
+import { statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Json } from '../../errors.ts'
 import { ENTRY_TYPES, type EntryMeta, TYPE_DIRECTORY, TYPE_FILE, TYPE_OTHER, TYPE_SYMLINK } from '../../model/entry.ts'
@@ -9,9 +9,10 @@ import type { ScanPlan, SourceEntry } from '../source.ts'
 import { type PlaceHandle, Placer } from './place.ts'
 import { placeError, placeFailure } from './place-errors.ts'
 import { type Created, removeCreated } from './place-undo.ts'
+import { RootBefore } from './root-before.ts'
 import { rootMeta } from './root-facts.ts'
 import { scanEntries } from './scan-entries.ts'
-import { DEVICE_ATTRIBUTE, isGone, nativePath } from './stat.ts'
+import { DEVICE_ATTRIBUTE, nativePath } from './stat.ts'
 
 /**
  * One restore into a folder. Each file is live once it is whole: all go to new names, so nothing that was there is
@@ -24,17 +25,19 @@ export class FolderSession implements SinkSession {
   private readonly created: Created[] = []
   private readonly directories: EntryMeta[] = []
   private readonly firstOfGroup = new Map<string, string>()
-  /** To be set on the root; null for one that was there before, and keeps its own. */
+  private readonly before: RootBefore
+  /** To be set on the root; null for one that held something before, and keeps its own. */
   private readonly root: EntryMeta | null
 
   static async open(place: PlacePlan, context: SinkContext): Promise<FolderSession> {
-    return new FolderSession(place, context, (await isFolder(place.root)) ? null : rootMeta(context.facts.root))
+    return new FolderSession(place, context, await RootBefore.look(place.root))
   }
 
-  private constructor(place: PlacePlan, context: SinkContext, root: EntryMeta | null) {
+  private constructor(place: PlacePlan, context: SinkContext, before: RootBefore) {
     this.place = place
     this.context = context
-    this.root = root
+    this.before = before
+    this.root = before.isEmpty ? rootMeta(context.facts.root) : null
     this.placer = new Placer(
       place,
       (warning) => context.warn(warning),
@@ -43,7 +46,7 @@ export class FolderSession implements SinkSession {
   }
 
   async *current(): AsyncGenerator<readonly SourceEntry[]> {
-    if (await isFolder(this.place.root)) yield* scanEntries(planOf(this.place.root), this.context)
+    if ((await RootBefore.look(this.place.root)).exists) yield* scanEntries(planOf(this.place.root), this.context)
   }
 
   async space(): Promise<{ freeBytes?: number }> {
@@ -119,25 +122,13 @@ export class FolderSession implements SinkSession {
     const created = this.created.splice(0)
     try {
       removeCreated(userToLatin1(this.place.root), created)
+      await this.before.putBack()
     } catch (error) {
       throw placeFailure('take back what was restored', userToLatin1(this.place.root), error)
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
-}
-
-/** False if there is nothing. Throws RESTORE_CONFLICT if there is something else. */
-async function isFolder(path: string): Promise<boolean> {
-  const latin1 = userToLatin1(path)
-  try {
-    const found = await stat(nativePath(latin1))
-    if (found.isDirectory()) return true
-  } catch (error) {
-    if (isGone(error)) return false
-    throw placeFailure('look at this folder', latin1, error)
-  }
-  throw placeError('RESTORE_CONFLICT', latin1, 'is no folder')
 }
 
 function planOf(root: string): ScanPlan {

@@ -155,8 +155,15 @@ describe('the folder itself', () => {
     expect([mode & 0o7777, mtimeMs]).toEqual([0o750, 1_600_000_000_000])
   })
 
-  it('keeps its own mode and times where it was there before', async () => {
+  it('is as it was where there was an empty one, too', async () => {
     mkdirSync(at('to'), { mode: 0o711 })
+    const { mode, mtimeMs } = await restored(at('to'))
+    expect([mode & 0o7777, mtimeMs]).toEqual([0o750, 1_600_000_000_000])
+  })
+
+  it('keeps its own mode and times where it held something before', async () => {
+    mkdirSync(at('to'), { mode: 0o711 })
+    writeFileSync(at('to/theirs'), '')
     const { mode, mtimeMs } = await restored(at('to'))
     expect(mode & 0o7777).toBe(0o711)
     expect(mtimeMs).toBeGreaterThan(1_700_000_000_000)
