@@ -14,7 +14,7 @@ export interface ProgressLine {
 export function progressLine(out: NodeJS.WriteStream): ProgressLine {
   if (out.isTTY) {
     return {
-      show: (progress) => out.write(`\r\x1b[2K${oneLine(render(progress), out.columns ?? 80)}`),
+      show: (progress) => out.write(`\r\x1b[2K${oneLine(render(progress), out.columns || 80)}`),
       clear: () => out.write('\r\x1b[2K'),
     }
   }

@@ -1,0 +1,68 @@
+/** Every example runs, against the built package and its real workers, as its first comment says. */
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cpSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Installed, installBuilt, ROOT } from './built-package.ts'
+
+let built: Installed
+const at = (...path: string[]): string => join(built.folder, ...path)
+
+beforeAll(async () => {
+  built = await installBuilt()
+  cpSync(join(ROOT, 'examples'), at('examples'), { recursive: true })
+  mkdirSync(at('data/below'), { recursive: true })
+  writeFileSync(at('data/one.txt'), 'one '.repeat(10_000))
+  writeFileSync(at('data/below/two.txt'), 'two')
+  writeFileSync(at('data/left-out.tmp'), 'not wanted')
+})
+afterAll(() => built.remove())
+
+describe('examples', () => {
+  it('are all run here', () => {
+    const modules = ['brotli.ts']
+    const scripts = ['backup-folder.ts', 'custom-transform.ts', 'http-route.ts']
+    expect(readdirSync(join(ROOT, 'examples')).sort()).toEqual([...modules, ...scripts].sort())
+  })
+
+  it('backup-folder backs up a folder, without what it excludes', async () => {
+    const { stdout, stderr } = await built.node('examples/backup-folder.ts', [at('data'), at('repository')])
+    expect(stdout).toMatch(/^\S+: 3 entries, \d+ bytes stored, \d+ ms\n$/)
+    expect(stderr).toContain('100 %')
+  })
+
+  it('backup-folder says what is wrong', async () => {
+    await expect(built.node('examples/backup-folder.ts', [at('nothing here'), at('other')])).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('SOURCE_NOT_FOUND'),
+    })
+  })
+
+  it('custom-transform compresses in workers, and restores the same', async () => {
+    const { stdout } = await built.node('examples/custom-transform.ts', [at('data'), at('brotli'), at('restored')])
+    expect(stdout).toMatch(/bytes became \d+, with 0 warnings\n4 entries restored\n$/)
+    expect(execFileSync('diff', ['-r', at('data'), at('restored/data')], { encoding: 'utf8' })).toBe('')
+  })
+
+  it('http-route answers 202, streams the run to its end, and closes', async () => {
+    const env = { ...process.env, BACKUP_PASSPHRASE: 'only for tests' }
+    const args = [at('examples/http-route.ts'), at('data'), at('web'), '0']
+    const server = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
+    const exit = once(server, 'exit')
+    try {
+      const [url] = (await once(createInterface(server.stdout), 'line')) as [string]
+      const started = await fetch(`${url}/backups`, { method: 'POST' })
+      expect(started.status).toBe(202)
+      const { runId } = (await started.json()) as { runId: string }
+      const events = await (await fetch(`${url}/backups/${runId}/events`)).text()
+      expect(events).toMatch(/event: end\ndata: .*"status":"ok".*\n\n$/)
+      expect(await (await fetch(`${url}/snapshots`)).json()).toMatchObject({ items: [{ actor: 'web' }] })
+      expect((await fetch(`${url}/backups/unknown/events`)).status).toBe(404)
+    } finally {
+      server.kill('SIGTERM')
+    }
+    expect(await exit).toEqual([0, null])
+  })
+})
