@@ -1,0 +1,121 @@
+/** What a user installs: packed, installed from the tarball, imported and required, with its types. */
+import { execFile } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+const ROOT = join(import.meta.dirname, '..')
+const PACKED = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'docs']
+const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }
+const folder = realpathSync(mkdtempSync(join(tmpdir(), 'holdfast-package-')))
+const app = join(folder, 'app')
+const call = promisify(execFile)
+
+/** npm hands its own settings down to a test that it runs; a user's shell has none of them. */
+const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('npm_')))
+
+/** Rejects with all that the program said, since compilers complain on stdout. */
+async function run(command: string, args: readonly string[], cwd: string): Promise<string> {
+  try {
+    return (await call(command, args, { cwd, env, timeout: 50_000 })).stdout
+  } catch (error) {
+    const { message, stdout, stderr } = error as Error & { stdout?: string; stderr?: string }
+    throw new Error([message, stdout, stderr].join('\n'), { cause: error })
+  }
+}
+
+/** Built and packed beside the checkout, whose own `dist` others may be using. */
+beforeAll(async () => {
+  const stage = join(folder, 'stage')
+  mkdirSync(stage)
+  mkdirSync(app)
+  for (const name of PACKED) cpSync(join(ROOT, name), join(stage, name), { recursive: true })
+  await run(process.execPath, ['node_modules/tsup/dist/cli-default.js', '--out-dir', join(stage, 'dist')], ROOT)
+  await run('npm', ['pack', '--ignore-scripts', '--pack-destination', folder], stage)
+  writeFileSync(join(app, 'package.json'), '{ "name": "app", "private": true }')
+  const install = ['install', '--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts']
+  await run('npm', [...install, join(folder, `holdfast-${manifest.version}.tgz`)], app)
+  mkdirSync(join(app, 'data'))
+  writeFileSync(join(app, 'data/file.txt'), 'content')
+}, 90_000)
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+/** Backs up, restores, and prints what came back and whether threads did it. */
+const SCRIPT = `
+  const run = async (repository, to) => {
+    const engine = await BackupEngine.open({
+      target: localTarget(repository), key: passphrase('secret'), sources: [filesystem({ name: 'data', path: 'data' })],
+    })
+    engine.on('backup:warning', ({ warning }) => console.log(warning.code))
+    let workers = 0
+    process.on('worker', () => workers++)
+    await engine.backup()
+    await engine.restore(await engine.planRestore({ snapshot: 'latest', to: { folder: to } }))
+    await engine.close()
+    console.log(fs.readFileSync(to + '/data/file.txt', 'utf8'), workers > 0)
+  }`
+
+describe('the packed package', () => {
+  it('holds what it should, and no sources or tests', async () => {
+    const files = readdirSync(join(app, 'node_modules/holdfast'))
+    expect(files.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'docs', 'package.json'])
+    const dist = readdirSync(join(app, 'node_modules/holdfast/dist'))
+    expect(dist).toEqual(expect.arrayContaining(['index.js', 'index.d.ts', 'testing.js', 'holdfast-worker.js']))
+  })
+
+  it('backs up and restores when imported', async () => {
+    const imports =
+      "import fs from 'node:fs'\nimport { BackupEngine, filesystem, localTarget, passphrase } from 'holdfast'"
+    writeFileSync(join(app, 'main.mjs'), `${imports}\n${SCRIPT}\nawait run('repository-1', 'restored-1')`)
+    expect(await run(process.execPath, ['main.mjs'], app)).toBe('content true\n')
+  })
+
+  it('backs up and restores when required', async () => {
+    const requires =
+      "const fs = require('node:fs')\nconst { BackupEngine, filesystem, localTarget, passphrase } = require('holdfast')"
+    writeFileSync(join(app, 'main.cjs'), `${requires}\n${SCRIPT}\nrun('repository-2', 'restored-2')`)
+    expect(await run(process.execPath, ['main.cjs'], app)).toBe('content true\n')
+  })
+
+  it('has a working holdfast/testing', async () => {
+    const script =
+      "import { memorySource, targetConformance } from 'holdfast/testing'\nconsole.log(typeof memorySource, typeof targetConformance)"
+    writeFileSync(join(app, 'testing.mjs'), script)
+    expect(await run(process.execPath, ['testing.mjs'], app)).toBe('function function\n')
+  })
+
+  it.for(['nodenext', 'bundler'])('has types that resolve and are strict: %s', async (moduleResolution) => {
+    writeFileSync(join(app, `types-${moduleResolution}.mts`), TYPES)
+    const module = moduleResolution === 'bundler' ? 'esnext' : 'nodenext'
+    const options = [
+      '--noEmit',
+      '--strict',
+      '--target',
+      'es2023',
+      '--lib',
+      'es2024,esnext.disposable',
+      '--types',
+      'node',
+    ]
+    const roots = ['--typeRoots', join(ROOT, 'node_modules/@types')]
+    const tsc = [join(ROOT, 'node_modules/typescript/bin/tsc'), ...options, ...roots, '--ignoreConfig']
+    const resolution = ['--module', module, '--moduleResolution', moduleResolution]
+    await run(process.execPath, [...tsc, ...resolution, `types-${moduleResolution}.mts`], app)
+  })
+})
+
+const TYPES = `
+import { BackupEngine, BackupError, type BackupResult, type Target, filesystem, localTarget, passphrase } from 'holdfast'
+import { memorySource } from 'holdfast/testing'
+
+const target: Target = localTarget('./repository')
+const engine: BackupEngine = await BackupEngine.open({ target, key: passphrase(process.env.SECRET), sources: [filesystem({ name: 'a', path: '.' })] })
+const result: BackupResult = await engine.backup({ tags: ['x'], sources: [memorySource({ name: 'm', files: {} })] })
+engine.on('backup:complete', ({ result }) => result.snapshot.id.toUpperCase())
+const path: string | undefined = (await engine.entries({ snapshot: result.snapshot.id }).toArray())[0]?.path
+// @ts-expect-error an option that does not exist
+await engine.backup({ tag: 'x' })
+export const code = (e: unknown) => BackupError.is(e) ? e.code : path
+`
