@@ -1,10 +1,10 @@
 /** What every verb that reads needs: threads, an index that is up to date, and worker sessions that can ask for bytes. */
 
-import { packKey } from '../repository/keys-layout.ts'
 import { onAbort } from '../util/abort.ts'
 import type { RangeRequest } from '../workers/chunk-reader.ts'
 import type { Lease } from '../workers/pool.ts'
 import { type Handlers, Moved, type Session, type Thread } from '../workers/rpc.ts'
+import { readPack } from './pack-bytes.ts'
 import type { EngineContext } from './types-context.ts'
 
 export class Reading {
@@ -40,7 +40,7 @@ export class Reading {
 
   /** Stored bytes of a pack; they own their buffer. */
   range({ pack, start, end }: RangeRequest): Promise<Uint8Array<ArrayBuffer>> {
-    return this.engine.target.get(packKey(pack), { range: { start, end }, signal: this.signal })
+    return readPack(this.engine.target, pack, { range: { start, end }, signal: this.signal })
   }
 
   private abort(reason: unknown): void {

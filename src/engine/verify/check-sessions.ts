@@ -1,8 +1,7 @@
 /** One 'verify' session in each leased thread, and what they may ask of the main thread. */
-import { BackupError } from '../../errors.ts'
-import { packKey } from '../../repository/keys-layout.ts'
 import type { RangeRequest } from '../../workers/chunk-reader.ts'
 import { type Handlers, Moved, type Session } from '../../workers/rpc.ts'
+import { readPack } from '../pack-bytes.ts'
 import type { Reading } from '../reading.ts'
 import type { CheckWork } from './check-work.ts'
 import type { Inventory } from './inventory.ts'
@@ -23,7 +22,7 @@ export class CheckSessions {
     const counted: Counted = { quiet: false }
     const list: Session[] = []
     for (const thread of reading.lease.threads) {
-      list.push(reading.track(await thread.open('verify', init, handlersOf(work, inventory, counted))))
+      list.push(reading.track(await thread.open('verify', init, handlersOf(work, counted))))
     }
     return new CheckSessions(list, counted)
   }
@@ -55,49 +54,13 @@ interface Counted {
   quiet: boolean
 }
 
-function handlersOf(work: CheckWork, inventory: Inventory, counted: Counted): Handlers {
+function handlersOf(work: CheckWork, counted: Counted): Handlers {
   const { progress } = work
   return {
-    range: async (request: RangeRequest) => {
-      const bytes = await readRange(work, inventory, request)
+    range: async ({ pack, start, end }: RangeRequest) => {
+      const bytes = await readPack(work.engine.target, pack, { range: { start, end }, signal: work.signal })
       return new Moved(bytes, [bytes.buffer])
     },
     walked: (entries: number) => (counted.quiet ? progress.touch() : progress.add({ items: entries })),
   }
-}
-
-async function readRange(
-  { engine, signal }: CheckWork,
-  inventory: Inventory,
-  { pack, start, end }: RangeRequest,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const stored = inventory.packs.get(pack)?.storedBytes
-  if (stored !== undefined && end > stored) throw damaged(pack, `Pack ${pack} ends before byte ${end}.`)
-  try {
-    return await engine.repository.repository.target.get(packKey(pack), { range: { start, end }, signal })
-  } catch (error) {
-    throw asDamage(error, pack) ?? error
-  }
-}
-
-/**
- * What a failure to read says of the pack itself: it is gone, or the disk has lost it. Undefined: the check could not be
- * done.
- */
-export function asDamage(error: unknown, pack: string): BackupError | undefined {
-  if (!BackupError.is(error)) return undefined
-  if (error.code === 'TARGET_OBJECT_NOT_FOUND')
-    return damaged(pack, `Pack ${pack} is not there.`, 'OBJECT_MISSING', error)
-  if (error.details.errno === 'EIO')
-    return damaged(pack, `The disk cannot read pack ${pack} any more (EIO).`, 'OBJECT_CORRUPT', error)
-  return undefined
-}
-
-function damaged(
-  pack: string,
-  message: string,
-  code: 'OBJECT_MISSING' | 'OBJECT_CORRUPT' = 'OBJECT_CORRUPT',
-  cause?: unknown,
-): BackupError {
-  return new BackupError(code, message, { origin: 'repository', details: { object: packKey(pack) }, cause })
 }

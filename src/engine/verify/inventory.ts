@@ -2,7 +2,7 @@
 
 import { IndexSet } from '../../repository/index-set.ts'
 import { PREFIX, packKey, parseKey } from '../../repository/keys-layout.ts'
-import { readDeadPacks } from '../../repository/runs-absent.ts'
+import { readAbsentPacks, readDeadPacks } from '../../repository/runs-absent.ts'
 import type { ObjectInfo, Target } from '../../targets/target.ts'
 import type { ChunkTable } from '../../workers/chunk-index.ts'
 import type { Session } from '../../workers/rpc.ts'
@@ -18,8 +18,6 @@ export interface KnownPack {
   readonly name: string
   readonly bytes: number
   readonly places: PackPlace[]
-  /** As the target lists it; undefined where it does not. */
-  storedBytes?: number
   /** Set where the target has no such object. */
   missing: boolean
   /** Set where what the listing says of it is wrong. */
@@ -84,6 +82,8 @@ async function readIndex(work: CheckWork, reading: Reading): Promise<ChunkTable[
   const { repository } = engine.repository
   const index = new IndexSet(repository.target)
   await noting(work, async () => index.markAbsent(await readDeadPacks(repository.records, { signal })))
+  // Packs that a prune has only named are still there; but a damaged list of them stops every backup.
+  await noting(work, () => readAbsentPacks(repository.records, { signal }))
   let session: Session | undefined
   await index.refresh(async () => {
     session ??= reading.track(await reading.lease.threads[0]!.open('index', { vault: engine.repository.vault() }, {}))
@@ -118,7 +118,6 @@ async function compare({ packs }: Inventory, target: Target, signal: AbortSignal
 function look(known: KnownPack, { size, checksum }: ObjectInfo, { traits }: Target): void {
   const { name, bytes } = known
   known.missing = false
-  known.storedBytes = size
   if (size !== bytes) {
     known.trouble = { code: 'OBJECT_CORRUPT', message: `Pack ${name} has ${size} bytes where ${bytes} were stored.` }
   } else if (traits.checksums === 'sha256' && checksum !== undefined && checksum !== name) {

@@ -1,13 +1,15 @@
 /** Reads packs whole and has them proved in the threads, those whose last proof is oldest first. */
 
+import { BackupError } from '../../errors.ts'
 import { PACK_BYTES } from '../../model/pack.ts'
 import { packKey } from '../../repository/keys-layout.ts'
 import type { Target } from '../../targets/target.ts'
 import { mapBounded } from '../../util/concurrency.ts'
 import type { Lease } from '../../workers/pool.ts'
 import type { PackAnswer } from '../../workers/verify-pack.ts'
+import { readPack } from '../pack-bytes.ts'
 import type { VerifyBudget } from '../types-verify.ts'
-import { asDamage, type CheckSessions } from './check-sessions.ts'
+import type { CheckSessions } from './check-sessions.ts'
 import type { CheckWork } from './check-work.ts'
 import type { KnownPack } from './inventory.ts'
 import type { Proofs } from './proofs.ts'
@@ -109,11 +111,10 @@ class PackReads implements PacksRead {
   private async fetch(pack: KnownPack, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const { engine, findings } = this.work
     try {
-      return await engine.repository.repository.target.get(packKey(pack.name), { signal })
+      return await readPack(engine.target, pack.name, { signal })
     } catch (error) {
-      const damage = asDamage(error, pack.name)
-      if (!damage) throw error
-      findings.add(packKey(pack.name), damage)
+      if (!BackupError.is(error) || error.origin !== 'repository') throw error
+      findings.add(packKey(pack.name), { code: error.code, message: error.message })
       this.checked.set(pack, false)
       this.gone.add(pack)
       return undefined
