@@ -68,6 +68,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'type sources/sink.ts',
     'sources/filesystem/folder.ts',
     'type targets/target.ts',
+    // Each retry is an event of the run that it belongs to.
+    'targets/wrappers/retrying.ts',
     'transforms/',
     'util/',
     'workers/',

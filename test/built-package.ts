@@ -1,6 +1,6 @@
 /** The package as built from these sources, in a temporary folder where scripts can import it by its name. */
 import { execFile } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -26,6 +26,7 @@ export async function installBuilt(): Promise<Installed> {
     mkdirSync(dirname(join(modules, name)), { recursive: true })
     symlinkSync(join(ROOT, 'node_modules', name), join(modules, name))
   }
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
   cpSync(join(ROOT, 'package.json'), join(modules, 'holdfast/package.json'))
   await build({ ...config, config: false, dts: false, silent: true, outDir: join(modules, 'holdfast/dist') })
   return {
