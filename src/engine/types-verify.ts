@@ -26,10 +26,17 @@ export interface VerifyBudget {
   share?: number
 }
 
-/** Damage is a finding, not an exception: the promise rejects only when the check itself could not be done. */
+/**
+ * Damage is a finding, not an exception: the promise rejects only when the check itself could not be done. The result is
+ * noted with the snapshots (`lastVerified`): with each chosen one; of 'all' with the newest 100 and all that are not
+ * sound; not again within a day if it says the same. A check of a part of the data is noted as 'structure'. Where the
+ * target cannot be written to there is the warning VERIFY_NOT_RECORDED.
+ */
 export interface VerifyResult extends RunResult {
+  /** False where any finding is an error. Chosen snapshots are judged by what they need, not by the rest. */
   sound: boolean
   level: VerifyLevel
+  /** One for each damaged object; `affects` adds up over all chosen snapshots. Errors first. */
   findings: Finding[]
   packsRead: number
   bytesRead: number
