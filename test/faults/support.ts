@@ -36,12 +36,13 @@ export function scratch(): { path: string; at(...names: string[]): string } {
 }
 
 export function openOn(target: Target, source: string, over: Partial<EngineOptions> = {}): Promise<BackupEngine> {
+  const { workers = 'threads' as const, ...others } = { workers: 'inline' as const, ...over }
   return BackupEngine.open({
     target,
     key: KEY,
-    workers: 'inline',
+    ...(workers !== 'threads' && { workers }),
     sources: [filesystem({ name: 'data', path: source })],
-    ...over,
+    ...others,
   })
 }
 
