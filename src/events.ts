@@ -21,6 +21,7 @@ export type WarningCode =
   | 'CLOCK_JUMPED'
   | 'OWNER_NOT_RESTORED'
   | 'REPORT_NOT_SAVED'
+  | 'VERIFY_NOT_RECORDED'
   | 'WARNINGS_OMITTED'
   | (string & {})
 
