@@ -1,5 +1,5 @@
 /** What the verbs' bodies are given: everything an open engine has. Internal. */
-import type { Report } from '../events.ts'
+import type { Report, Warning } from '../events.ts'
 import type { OpenRepository } from '../repository/open-repository.ts'
 import type { Source } from '../sources/source.ts'
 import type { Target } from '../targets/target.ts'
@@ -31,6 +31,8 @@ export interface EngineParts {
   readonly target: Target
   readonly pool: EnginePool
   readonly reports: ReportStore
+  /** What every backup has to be told, e.g. that the target cannot create once, or that no worker could be started. */
+  readonly warnings: readonly Warning[]
   /** Generates the id of a run. */
   newRunId(): string
   /** Called in this order when the engine closes, each whether or not the one before failed: pool, target … */

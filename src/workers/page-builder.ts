@@ -12,6 +12,10 @@ const MIN_LEAF_BYTES = 8 * 1024
 const MAX_LEAF_BYTES = 256 * 1024
 const MIN_CHILDREN = 8
 const MAX_CHILDREN = 1024
+/** Paths may be long: 1,024 of them could make a page that no reader takes. */
+const MAX_INNER_BYTES = 256 * 1024
+/** Of a child beside its path, about. */
+const CHILD_BYTES = 96
 const NO_FINGERPRINTS = new Uint8Array(32)
 
 export class PageBuilder {
@@ -80,6 +84,7 @@ class InnerBuilder {
   private readonly level: number
   private children: PageRef[] = []
   private parent: InnerBuilder | undefined
+  private bytes = 0
 
   constructor(sink: ChunkSink, gear: Int32Array, level: number) {
     this.sink = sink
@@ -89,15 +94,17 @@ class InnerBuilder {
 
   add(child: PageRef): void {
     this.children.push(child)
+    this.bytes += child.firstPath.length + CHILD_BYTES
     const { length } = this.children
     const isBoundary = Math.floor(hashPath(child.firstPath, this.gear) / LEAF_MODULUS) % INNER_MODULUS === 0
-    if (length >= MAX_CHILDREN || (length >= MIN_CHILDREN && isBoundary)) this.cut()
+    if (length >= MAX_CHILDREN || this.bytes >= MAX_INNER_BYTES || (length >= MIN_CHILDREN && isBoundary)) this.cut()
   }
 
   private cut(): void {
     const { children } = this
     if (children.length === 0) return
     this.children = []
+    this.bytes = 0
     this.parent ??= new InnerBuilder(this.sink, this.gear, this.level + 1)
     const record = encodeInner(children, this.level)
     this.parent.add({

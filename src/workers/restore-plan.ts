@@ -1,6 +1,6 @@
 /** Worker service 'restore-plan': walks the chosen entries of a snapshot's source and gives windows of work. */
 import { BackupError } from '../errors.ts'
-import { type EntryMeta, readMeta, TYPE_DIRECTORY, TYPE_FILE } from '../model/entry.ts'
+import { type EntryMeta, readMeta, TYPE_DIRECTORY } from '../model/entry.ts'
 import type { TreeRoot } from '../model/page.ts'
 import { type ChunkRef, readStreams, type StreamRefs } from '../model/streams.ts'
 import { ByteReader } from '../util/bytes.ts'
@@ -89,7 +89,7 @@ class RestorePlanner implements Service {
       this.addDirectory(meta)
       return
     }
-    if (meta.type === TYPE_FILE && this.isLink(meta)) return
+    if (this.isLink(meta)) return
     const streams = guard('page', () => readStreams(new ByteReader(cursor.page, cursor.streamsStart, cursor.recordEnd)))
     const main = streams.find(({ name }) => name === '')
     if (!main || main.refs.length === 0) this.window.simple.push(meta)

@@ -141,6 +141,7 @@ export function makeShell(given: ShellOptions = {}): Shell {
     target: options.target,
     pool: { threads: 1, close: async () => {} },
     reports,
+    warnings: [],
     newRunId: () => `run-${++runs}`,
     closers: [async () => void closed.push('pool'), async () => void closed.push('target')],
     ...given.parts,

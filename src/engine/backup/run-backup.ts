@@ -1,9 +1,11 @@
 /** The backup verb, in the protocol's order: run, parent, packs, index, and last of all the snapshot. */
 import { newId } from '../../crypto/random.ts'
+import { requireFeatures } from '../../model/config.ts'
 import type { SnapshotRecord } from '../../model/snapshot.ts'
 import { commitSnapshot } from '../../repository/commit.ts'
 import { type Run, startRun } from '../../repository/runs.ts'
 import { RepositoryWriter } from '../../repository/writer.ts'
+import { retrying } from '../../targets/wrappers/retrying.ts'
 import type { Lease } from '../../workers/pool.ts'
 import { type ParsedBackupOptions, sourceKeys } from '../options-backup.ts'
 import { type BodyResult, type RunContext, withRun } from '../run-context.ts'
@@ -36,8 +38,10 @@ async function runBackup(
 ): Promise<BodyResult<'backup'>> {
   const { repository } = engine.repository
   const { signal } = run
+  requireFeatures(repository.config, 'write')
   const lease = await engine.repository.lease()
   try {
+    for (const warning of engine.warnings) run.warn(warning)
     const { clock, host } = engine
     const protocol = await startRun(repository, { runId: newId(clock.now()), verb: 'backup', host, clock, signal })
     const result = await withinRun(engine, options, run, protocol, lease).finally(() => protocol.finish())
@@ -82,6 +86,7 @@ async function writeSnapshot(
   const tally = new BackupTally(run, options)
   const writer = await openWriter(engine, options, run, protocol, lease, tally)
   try {
+    run.progress.phase('read')
     for (const source of sources.list) {
       await backupSource({
         writer,
@@ -129,7 +134,10 @@ function openWriter(
 ): Promise<RepositoryWriter> {
   const { repository, index } = engine.repository
   return RepositoryWriter.open({
-    target: repository.target,
+    target: retrying(repository.target, {
+      clock: engine.clock,
+      onRetry: (notice) => run.emit('target:retry', notice),
+    }),
     vault: engine.repository.vault(),
     index,
     threads: lease.threads,

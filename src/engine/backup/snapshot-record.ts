@@ -1,4 +1,5 @@
 /** The snapshot object of a backup. */
+import { BackupError } from '../../errors.ts'
 import { factsToMove, type SnapshotRecord, type SnapshotSourceRecord } from '../../model/snapshot.ts'
 import type { Run } from '../../repository/runs.ts'
 import type { ParsedBackupOptions } from '../options-backup.ts'
@@ -49,6 +50,9 @@ export function buildSnapshot({
   }
 }
 
+/** Far below the largest chunk that a reader takes. */
+const MAX_FACTS_BYTES = 4 * 1024 * 1024
+
 /** Facts too large for the snapshot become chunks of their own. `put` stores JSON and gives its chunk id. */
 export async function moveLargeFacts(
   snapshot: SnapshotRecord,
@@ -57,9 +61,22 @@ export async function moveLargeFacts(
   for (const index of factsToMove(snapshot)) {
     const source = snapshot.sources[index]!
     const bytes = new TextEncoder().encode(JSON.stringify(source.facts))
+    if (bytes.length > MAX_FACTS_BYTES) throw tooManyFacts(source.name, bytes.length)
     const id = await put(bytes)
     source.factsRef = { id: Buffer.from(id).toString('base64url'), rawBytes: bytes.length }
     source.facts = {}
   }
   return snapshot
+}
+
+function tooManyFacts(source: string, bytes: number): BackupError {
+  return new BackupError(
+    'LIMIT_EXCEEDED',
+    `The facts of source ${source} take ${bytes} bytes; at most ${MAX_FACTS_BYTES} can be kept.`,
+    {
+      origin: 'source',
+      details: { source, bytes, limit: MAX_FACTS_BYTES },
+      hint: 'Facts describe a source in short; what is long belongs into an entry.',
+    },
+  )
 }

@@ -1,5 +1,6 @@
 /** Opens the repository for an engine. Starts no worker and no timer. */
 import { newId } from '../../crypto/random.ts'
+import type { Warning } from '../../events.ts'
 import { openRepository } from '../../repository/open.ts'
 import { OpenRepository } from '../../repository/open-repository.ts'
 import type { Reports } from '../../repository/reports.ts'
@@ -20,14 +21,19 @@ export async function openEngine(options: EngineOptions, basics: EngineBasics): 
     transforms.filter(({ kind, id }) => kind !== 'encrypt' || id !== 'aes-256-gcm'),
   )
   const repository = await openRepository({ target, key, create, transforms, registry, now: basics.clock.now() })
-  for (const warning of repository.warnings) basics.logger.warn({ warning }, warning.message)
-  const pool = acquirePool(options.workers, (warning) => basics.logger.warn({ warning }, warning.message))
+  const warnings: Warning[] = [...repository.warnings]
+  for (const warning of warnings) basics.logger.warn({ warning }, warning.message)
+  const pool = acquirePool(options.workers, (warning) => {
+    warnings.push(warning)
+    basics.logger.warn({ warning }, warning.message)
+  })
   const open = new OpenRepository({ repository, pool, transforms, decodeCheck: options.decodeCheck ?? true })
   return {
     repository: open,
     target,
     pool,
     reports: reportStore(repository.reports),
+    warnings,
     newRunId: () => newId(basics.clock.now()),
     closers: [() => open.close(), () => target.close()],
   }
