@@ -13,10 +13,11 @@ export const PRUNE_PROTOCOL = 1
 const MAX_CONFIG_BYTES = 64 * 1024
 
 const featureNames = z.array(z.string().regex(/^[a-z0-9-]{1,64}$/)).max(64)
+/** Half of the largest chunk that a reader takes, so that one always fits into a pack. */
 const maxChunk = z
   .int()
   .min(64)
-  .max(256 * 1024 * 1024)
+  .max(4 * 1024 * 1024)
 
 const profile = z
   .strictObject({ algorithm: z.string().min(1).max(64), minBytes: maxChunk, avgBytes: maxChunk, maxBytes: maxChunk })
