@@ -57,7 +57,7 @@ export function parsePlanRestoreOptions(options: PlanRestoreOptions): ParsedPlan
 
 /** @throws BackupError INVALID_OPTIONS */
 export function parseRestoreOptions(options: RestoreOptions = {}): ParsedRestoreOptions {
-  return { verify: true, ...parseOptions(restoreSchema, options, 'restore') }
+  return { verify: false, ...parseOptions(restoreSchema, options, 'restore') }
 }
 
 const count = z.number().min(0)

@@ -68,7 +68,10 @@ export interface RestorePlan {
 export interface RestoreOptions extends CallOptions {
   /** `plan.digest`, as the person who confirmed sends it back. */
   confirm?: string
-  /** Re-read and compare what was written. Default true. */
+  /**
+   * Sync each file, read it back and compare, before it gets its name. Default false: what is written has had its hash
+   * checked the moment before, and syncing 100,000 files one by one takes minutes.
+   */
   verify?: boolean
 }
 

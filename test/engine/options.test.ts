@@ -264,7 +264,7 @@ describe('options of restore', () => {
     })
   })
 
-  it('has defaults', () => expect(parseRestoreOptions()).toEqual({ verify: true }))
+  it('has defaults', () => expect(parseRestoreOptions()).toEqual({ verify: false }))
 
   it('takes a plan that went to a browser and came back', () => {
     expect(parseRestorePlan(JSON.parse(JSON.stringify(plan)))).toEqual(plan)
