@@ -1,6 +1,6 @@
 /** One local file into chunks. A file that changes while it is read is read again, and reported if it never holds still. */
 import { closeSync } from 'node:fs'
-import { BackupError } from '../errors.ts'
+import { BackupError, type ErrorCode } from '../errors.ts'
 import type { Warning } from '../events.ts'
 import type { EntryMeta } from '../model/entry.ts'
 import type { StreamRefs } from '../model/streams.ts'
@@ -101,11 +101,18 @@ async function pause({ host, store }: FileContext, count: number): Promise<void>
   host.throwIfAborted()
 }
 
+/** No fault of the source's: it lives. */
+const GONE: Partial<Record<ErrorCode, string>> = {
+  SOURCE_NOT_FOUND: 'vanished before it could be read; left out',
+  SOURCE_CHANGED: 'was replaced by something that is no file before it could be read; left out',
+}
+
 function unreadable(context: FileContext, outcome: FileOutcome, error: unknown): FileOutcome {
   const { stream: _, ...rest } = outcome
   if (!BackupError.is(error) || error.origin !== 'source') throw error
-  if (error.code === 'SOURCE_NOT_FOUND') {
-    rest.warnings.push(warning('ENTRY_CHANGED_WHILE_READ', rest.meta, 'vanished before it could be read; left out'))
+  const gone = GONE[error.code]
+  if (gone !== undefined) {
+    rest.warnings.push(warning('ENTRY_CHANGED_WHILE_READ', rest.meta, gone))
     return rest
   }
   if (context.onUnreadable === 'fail') throw error

@@ -90,7 +90,7 @@ export class ParentJoin {
     }
     if (exists) this.counts.modified++
     else this.counts.added++
-    if (batch.flags[i]! & FLAG_CONTENT) pending.addAwaited(meta, peek.sizeBytes, batch.fingerprints, at)
+    if (batch.flags[i]! & FLAG_CONTENT) pending.addAwaited(meta, peek.sizeBytes, batch.fingerprints, at, exists)
     else pending.addEmpty(peek, meta, batch.fingerprints, at)
   }
 
@@ -124,6 +124,13 @@ export class ParentJoin {
       if (level > 0 && !(await this.areStored(await this.reader.list(ref, level - 1), level - 1))) return false
     }
     return true
+  }
+
+  /** Entries that were found and then could not be read: those that the parent has are gone from here. */
+  leaveOut({ added, modified }: { added: number; modified: number }): void {
+    this.counts.added -= added
+    this.counts.modified -= modified
+    this.counts.deleted += modified
   }
 
   /** Counts what the parent has beyond the last scanned entry. */

@@ -5,7 +5,9 @@ import { ByteReader, ByteWriter } from '../util/bytes.ts'
 import { type ReadJob, type ReadResult, STATUS_OK } from './ingest.ts'
 
 const KNOWN = 0
-const AWAITED = 1
+const AWAITED_NEW = 1
+/** The parent has an entry of that path. */
+const AWAITED_CHANGED = 2
 
 export type RecordVisitor = (
   path: string,
@@ -28,6 +30,8 @@ export class PendingBatch {
   private awaitedBytes = 0
   private result: ReadResult | undefined
   job: ReadJob | null = null
+  /** Entries that could not be read after all; counted by `forEach`. */
+  readonly leftOut = { added: 0, modified: 0 }
 
   /** A record that is finished: those of the parent's page, where nothing has changed. */
   addRecord(
@@ -61,9 +65,9 @@ export class PendingBatch {
     this.fingerprints.raw(fingerprints.subarray(at, at + FINGERPRINT_BYTES))
   }
 
-  addAwaited(meta: Uint8Array, contentBytes: number, fingerprints: Uint8Array, at: number): void {
+  addAwaited(meta: Uint8Array, contentBytes: number, fingerprints: Uint8Array, at: number, exists: boolean): void {
     this.awaitedFingerprints.raw(fingerprints.subarray(at, at + FINGERPRINT_BYTES))
-    this.kinds.push(AWAITED)
+    this.kinds.push(exists ? AWAITED_CHANGED : AWAITED_NEW)
     this.awaited++
     this.awaitedBytes += contentBytes
     this.metas.u32(meta.length)
@@ -100,6 +104,7 @@ export class PendingBatch {
     for (const kind of this.kinds) {
       if (kind === KNOWN) this.visitKnown(known++, visit)
       else if (this.result!.statuses[status++] === STATUS_OK) read!.next(visit)
+      else this.leftOut[kind === AWAITED_NEW ? 'added' : 'modified']++
     }
   }
 

@@ -167,6 +167,7 @@ class SourceBuild {
         this.contentBytes += contentBytes
         this.builder.add(path, record, fingerprints, at, contentBytes)
       })
+      this.join.leaveOut(batch.leftOut)
     }
   }
 
