@@ -90,8 +90,17 @@ export class ParentJoin {
     }
     if (exists) this.counts.modified++
     else this.counts.added++
-    if (batch.flags[i]! & FLAG_CONTENT) pending.addAwaited(meta, peek.sizeBytes, batch.fingerprints, at, exists)
-    else pending.addEmpty(peek, meta, batch.fingerprints, at)
+    if (batch.flags[i]! & FLAG_CONTENT) {
+      const before = exists ? this.sameMeta(meta) : undefined
+      pending.addAwaited(meta, peek.sizeBytes, batch.fingerprints, at, exists, before)
+    } else pending.addEmpty(peek, meta, batch.fingerprints, at)
+  }
+
+  /** The parent's record where its metadata is the same: whether it was modified shows when it has been read. */
+  private sameMeta(meta: Buffer): Uint8Array | undefined {
+    const { page, metaStart, metaEnd, recordStart, recordEnd } = this.parent!
+    const isSame = page.compare(meta, 0, meta.length, metaStart, metaEnd) === 0
+    return isSame ? page.subarray(recordStart, recordEnd) : undefined
   }
 
   private isUnchanged(parent: EntryCursor, batch: EntryBatch, i: number, meta: Buffer): boolean | Promise<boolean> {
@@ -124,6 +133,12 @@ export class ParentJoin {
       if (level > 0 && !(await this.areStored(await this.reader.list(ref, level - 1), level - 1))) return false
     }
     return true
+  }
+
+  /** Entries that had to be read, and turned out to be as they were. */
+  settleSame(count: number): void {
+    this.counts.modified -= count
+    this.counts.unchanged += count
   }
 
   /** Entries that were found and then could not be read: those that the parent has are gone from here. */

@@ -30,8 +30,12 @@ export class PendingBatch {
   private awaitedBytes = 0
   private result: ReadResult | undefined
   job: ReadJob | null = null
+  /** By number among the awaited. */
+  private readonly before = new Map<number, Uint8Array>()
   /** Entries that could not be read after all; counted by `forEach`. */
   readonly leftOut = { added: 0, modified: 0 }
+  /** Entries that were read only to find that nothing has changed; counted by `forEach`. */
+  same = 0
 
   /** A record that is finished: those of the parent's page, where nothing has changed. */
   addRecord(
@@ -65,7 +69,16 @@ export class PendingBatch {
     this.fingerprints.raw(fingerprints.subarray(at, at + FINGERPRINT_BYTES))
   }
 
-  addAwaited(meta: Uint8Array, contentBytes: number, fingerprints: Uint8Array, at: number, exists: boolean): void {
+  /** `before`: the parent's record, where its metadata is the same and only reading can tell. */
+  addAwaited(
+    meta: Uint8Array,
+    contentBytes: number,
+    fingerprints: Uint8Array,
+    at: number,
+    exists: boolean,
+    before?: Uint8Array,
+  ): void {
+    if (before) this.before.set(this.awaited, new Uint8Array(before))
     this.awaitedFingerprints.raw(fingerprints.subarray(at, at + FINGERPRINT_BYTES))
     this.kinds.push(exists ? AWAITED_CHANGED : AWAITED_NEW)
     this.awaited++
@@ -103,9 +116,13 @@ export class PendingBatch {
     let known = 0
     for (const kind of this.kinds) {
       if (kind === KNOWN) this.visitKnown(known++, visit)
-      else if (this.result!.statuses[status++] === STATUS_OK) read!.next(visit)
-      else this.leftOut[kind === AWAITED_NEW ? 'added' : 'modified']++
+      else this.visitAwaited(kind, status++, read!, visit)
     }
+  }
+
+  private visitAwaited(kind: number, index: number, read: RecordRun, visit: RecordVisitor): void {
+    if (this.result!.statuses[index] !== STATUS_OK) this.leftOut[kind === AWAITED_NEW ? 'added' : 'modified']++
+    else if (read.next(visit, this.before.get(index))) this.same++
   }
 
   private visitKnown(index: number, visit: RecordVisitor): void {
@@ -127,7 +144,8 @@ class RecordRun {
     this.fingerprints = fingerprints
   }
 
-  next(visit: RecordVisitor): void {
+  /** True if the record is the same as `before`. */
+  next(visit: RecordVisitor, before: Uint8Array | undefined): boolean {
     const { input } = this
     const length = input.u32()
     const start = input.position
@@ -137,5 +155,6 @@ class RecordRun {
     input.position = start + length
     visit(this.peek.path, record, this.fingerprints, this.at, this.peek.sizeBytes)
     this.at += FINGERPRINT_BYTES
+    return before !== undefined && record.equals(before)
   }
 }

@@ -168,6 +168,7 @@ class SourceBuild {
         this.builder.add(path, record, fingerprints, at, contentBytes)
       })
       this.join.leaveOut(batch.leftOut)
+      this.join.settleSame(batch.same)
     }
   }
 
