@@ -4,7 +4,7 @@ import { BackupError } from '../../errors.ts'
 import { ENTRY_TYPES, type EntryMeta, TYPE_OTHER } from '../../model/entry.ts'
 import { BatchWriter, type EntryBatch, FLAG_CONTENT, FLAG_FORCE_READ } from '../../model/entry-batch.ts'
 import type { EntryContent, SourceEntry, SourceSession } from '../../sources/source.ts'
-import { throwIfAborted } from '../../util/abort.ts'
+import { race, throwIfAborted } from '../../util/abort.ts'
 import { isSafePath, userToLatin1 } from '../../util/paths.ts'
 import type { Session } from '../../workers/rpc.ts'
 import { fromSource } from './open-sources.ts'
@@ -21,16 +21,25 @@ export async function* sourceBatches(
   session: SourceSession,
   signal: AbortSignal,
 ): AsyncGenerator<SourceBatch> {
-  const entries = session.entries()[Symbol.asyncIterator]()
+  for await (const entries of pulled(source, session.entries(), signal)) {
+    if (entries.length > 0) yield batchOf(source, entries)
+  }
+}
+
+/** What a plugin yields; but an abort does not wait for a plugin that does not listen to it. */
+async function* pulled<T>(source: string, items: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
+  const iterator = items[Symbol.asyncIterator]()
   try {
     for (;;) {
-      const { value, done } = await fromSource(source, entries.next())
+      const { value, done } = await race(fromSource(source, iterator.next()), signal)
       if (done) return
       throwIfAborted(signal)
-      if (value.length > 0) yield batchOf(source, value)
+      yield value
     }
   } finally {
-    await entries.return?.()
+    const ended = fromSource(source, Promise.resolve(iterator.return?.()))
+    if (signal.aborted) ended.catch(() => undefined)
+    else await ended
   }
 }
 
@@ -89,18 +98,11 @@ export async function sendContent(
   signal: AbortSignal,
 ): Promise<number> {
   let sent = 0
-  const pieces = await fromSource(source, openContent(entry.content!, signal))
-  const iterator = pieces[Symbol.asyncIterator]()
-  try {
-    for (;;) {
-      const { value, done } = await fromSource(source, iterator.next())
-      if (done) break
-      const bytes = owned(value)
-      sent += bytes.length
-      await session.call('data', { source, bytes }, [bytes.buffer])
-    }
-  } finally {
-    await iterator.return?.()
+  const pieces = await race(fromSource(source, openContent(entry.content!, signal)), signal)
+  for await (const piece of pulled(source, pieces, signal)) {
+    const bytes = owned(piece)
+    sent += bytes.length
+    await session.call('data', { source, bytes }, [bytes.buffer])
   }
   checkSize(source, entry, sent)
   return sent
