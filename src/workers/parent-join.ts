@@ -1,10 +1,10 @@
 /** The merge-join of a scan with the parent snapshot's tree: both in path order, one pass, bytes compared with bytes. */
 import { BackupError } from '../errors.ts'
-import { FINGERPRINT_BYTES, MetaPeek } from '../model/entry.ts'
+import { FINGERPRINT_BYTES, MetaPeek, readMeta, writeMeta } from '../model/entry.ts'
 import { type EntryBatch, FLAG_CONTENT, FLAG_FORCE_READ } from '../model/entry-batch.ts'
 import type { TreeRoot } from '../model/page.ts'
 import { ID_LENGTH, readStreams } from '../model/streams.ts'
-import { ByteReader } from '../util/bytes.ts'
+import { ByteReader, ByteWriter } from '../util/bytes.ts'
 import { comparePaths, latin1ToUser } from '../util/paths.ts'
 import type { ChunkReader } from './chunk-reader.ts'
 import { EntryCursor, guard } from './page-cursor.ts'
@@ -106,11 +106,24 @@ export class ParentJoin {
   private isUnchanged(parent: EntryCursor, batch: EntryBatch, i: number, meta: Buffer): boolean | Promise<boolean> {
     const flags = batch.flags[i]!
     if (flags & FLAG_FORCE_READ) return false
-    if (parent.page.compare(meta, 0, meta.length, parent.metaStart, parent.metaEnd) !== 0) return false
+    const same = parent.page.compare(meta, 0, meta.length, parent.metaStart, parent.metaEnd) === 0
+    if (!same && !this.isSameButForSize(parent, meta)) return false
     if ((flags & FLAG_CONTENT) === 0) return parent.recordEnd - parent.streamsStart === 1
     if (!parent.fingerprintEquals(batch.fingerprints, i * FINGERPRINT_BYTES)) return false
     const simple = singleRefAt(parent.page, parent.streamsStart, parent.recordEnd)
     return simple >= 0 ? this.reader.index.has(parent.page, simple) : this.isStored(parent)
+  }
+
+  /** A source may not know the size before it has read; the parent's entry has what was read. */
+  private isSameButForSize({ page, metaStart, metaEnd }: EntryCursor, meta: Buffer): boolean {
+    const mine = readMeta(new ByteReader(meta))
+    if (mine.sizeBytes !== undefined) return false
+    const { sizeBytes } = guard('page', () => readMeta(new ByteReader(page, metaStart, metaEnd)))
+    const out = new ByteWriter(meta.length + 16)
+    writeMeta(out, { ...mine, sizeBytes })
+    if (out.view().compare(page, metaStart, metaEnd) !== 0) return false
+    this.peek.sizeBytes = sizeBytes ?? 0
+    return true
   }
 
   /** Every chunk that the parent's entry names, lists too, must have a live location; else the file is read. */
