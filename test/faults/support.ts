@@ -73,7 +73,7 @@ export function changeTree(root: string): void {
   rmSync(join(root, 'empty'))
   mkdirSync(join(root, 'empty'))
   const big = Buffer.from(readFileSync(join(root, 'big')))
-  big.fill(1, 2_000_000, 2_000_100)
+  big.fill(1, big.length / 2, big.length / 2 + 100)
   file(join(root, 'big'), big)
 }
 
