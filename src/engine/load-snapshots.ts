@@ -1,30 +1,60 @@
 /** All snapshots with their notes, as users see them. */
+import { BackupError } from '../errors.ts'
+import { PREFIX } from '../repository/keys-layout.ts'
+import type { DamagedObject } from '../repository/records-listing.ts'
 import type { SnapshotInfo } from '../repository/snapshots.ts'
 import { resolveSnapshot } from './snapshot-ref.ts'
 import { viewSnapshot } from './snapshot-view.ts'
 import type { EngineContext } from './types-context.ts'
 import type { Snapshot, SnapshotRef } from './types-snapshot.ts'
 
-export async function loadSnapshots(engine: EngineContext, signal: AbortSignal): Promise<readonly Snapshot[]> {
-  return (await load(engine, signal)).map(({ view }) => view)
+interface Loaded {
+  snapshots: { info: SnapshotInfo; view: Snapshot }[]
+  damaged: readonly DamagedObject[]
 }
 
-/** The one that is meant, with its stored record. @throws BackupError SNAPSHOT_NOT_FOUND, SNAPSHOT_AMBIGUOUS */
+export async function loadSnapshots(engine: EngineContext, signal: AbortSignal): Promise<readonly Snapshot[]> {
+  return (await load(engine, signal)).snapshots.map(({ view }) => view)
+}
+
+/**
+ * The one that is meant, with its stored record. One that is damaged is said to be so, and no older one passes for
+ * the latest. @throws BackupError SNAPSHOT_NOT_FOUND, SNAPSHOT_AMBIGUOUS, OBJECT_CORRUPT, FORMAT_UNSUPPORTED
+ */
 export async function findSnapshot(
   engine: EngineContext,
   ref: SnapshotRef,
   signal: AbortSignal,
 ): Promise<SnapshotInfo> {
-  const loaded = await load(engine, signal)
-  const { id } = resolveSnapshot(
-    loaded.map(({ view }) => view),
-    ref,
-  )
-  return loaded.find(({ info }) => info.id === id)!.info
+  const { snapshots, damaged } = await load(engine, signal)
+  try {
+    const views = snapshots.map(({ view }) => view)
+    const { id } = resolveSnapshot(views, ref)
+    // Ids begin with the time.
+    if (ref === 'latest') refuseDamaged(damaged, (other) => other > id)
+    return snapshots.find(({ info }) => info.id === id)!.info
+  } catch (error) {
+    if (!BackupError.is(error) || error.code !== 'SNAPSHOT_NOT_FOUND' || typeof ref !== 'string') throw error
+    refuseDamaged(damaged, (other) => ref === 'latest' || other.startsWith(ref))
+    throw error
+  }
 }
 
-async function load(engine: EngineContext, signal: AbortSignal): Promise<{ info: SnapshotInfo; view: Snapshot }[]> {
+function refuseDamaged(damaged: readonly DamagedObject[], isMeant: (id: string) => boolean): void {
+  const hurt = damaged.find(({ key }) => isMeant(key.slice(PREFIX.snapshots.length)))
+  if (!hurt) return
+  const { key, error } = hurt
+  throw new BackupError(error.code, `The snapshot that is meant cannot be read: ${error.message}`, {
+    origin: 'repository',
+    details: { key },
+    hint: 'Run verify, restore this object from a copy of the repository, or name an older snapshot by its id.',
+    cause: error,
+  })
+}
+
+async function load(engine: EngineContext, signal: AbortSignal): Promise<Loaded> {
   const { snapshots, notes } = engine.repository.repository
   const [listing, { notes: byId }] = await Promise.all([snapshots.list({ signal }), notes.list({ signal })])
-  return listing.snapshots.map((info) => ({ info, view: viewSnapshot(info, byId.get(info.id)) }))
+  const views = listing.snapshots.map((info) => ({ info, view: viewSnapshot(info, byId.get(info.id)) }))
+  return { snapshots: views, damaged: listing.damaged }
 }

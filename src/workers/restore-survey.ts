@@ -1,6 +1,6 @@
 /** Worker service 'restore-survey': what a restore of one source would create, and what it would have to fetch. */
 import { BackupError } from '../errors.ts'
-import { type EntryMeta, readMeta } from '../model/entry.ts'
+import { type EntryMeta, readMeta, TYPE_SYMLINK } from '../model/entry.ts'
 import { type ChunkRef, readStreams } from '../model/streams.ts'
 import { ByteReader } from '../util/bytes.ts'
 import { isSafePath, latin1ToUser } from '../util/paths.ts'
@@ -39,6 +39,9 @@ class Surveyor {
   private readonly segments = new Set<number>()
   private readonly survey: Survey = { entries: 0, bytes: 0, listed: [], packs: [], downloadBytes: 0 }
 
+  /** The last link, with a '/' behind it. */
+  private link = ''
+
   constructor(reader: ChunkReader, init: RestorePlanInit, host: Host, listLimit: number) {
     this.reader = reader
     this.init = init
@@ -65,7 +68,10 @@ class Surveyor {
   private async add(meta: EntryMeta, cursor: EntryCursor): Promise<void> {
     const { survey } = this
     const path = latin1ToUser(meta.path)
-    if (!isSafePath(meta.path)) throw unsafe(path)
+    if (!isSafePath(meta.path)) throw unsafe(path, 'which leads out of the destination')
+    // In path order, what claims to lie below a link comes right after it.
+    if (this.link !== '' && meta.path.startsWith(this.link)) throw unsafe(path, 'below what is a symbolic link')
+    if (meta.type === TYPE_SYMLINK) this.link = `${meta.path}/`
     const bytes = meta.sizeBytes ?? 0
     survey.bytes += bytes
     if (survey.listed.length < this.listLimit) survey.listed.push({ path, type: meta.type, bytes })
@@ -87,14 +93,10 @@ class Surveyor {
   }
 }
 
-function unsafe(path: string): BackupError {
-  return new BackupError(
-    'RESTORE_UNSAFE_PATH',
-    `The snapshot has an entry at ${JSON.stringify(path)}, which leads out of the destination.`,
-    {
-      origin: 'sink',
-      details: { path },
-      hint: 'This snapshot was not made by an honest writer. Leave the entry out with select.exclude, and find out who can write to the repository.',
-    },
-  )
+function unsafe(path: string, why: string): BackupError {
+  return new BackupError('RESTORE_UNSAFE_PATH', `The snapshot has an entry at ${JSON.stringify(path)}, ${why}.`, {
+    origin: 'sink',
+    details: { path },
+    hint: 'This snapshot was not made by an honest writer. Leave the entry out with select.exclude, and find out who can write to the repository.',
+  })
 }

@@ -1,17 +1,7 @@
-/** Verbs that are stopped at any point: they end at once, say why, and leave nothing behind. */
-import { getEventListeners } from 'node:events'
-import { existsSync, mkdirSync, readdirSync, statSync, utimesSync } from 'node:fs'
+/** Backups, and other verbs, that are stopped at any point: they end at once, say why, and leave nothing behind. */
+import { existsSync, readdirSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import {
-  type BackupEngine,
-  type EngineOptions,
-  localTarget,
-  memoryTarget,
-  type RestorePlan,
-  type Target,
-  wrapTarget,
-} from '../../src/index.ts'
-import { throwIfAborted } from '../../src/util/abort.ts'
+import { type BackupEngine, localTarget, memoryTarget, wrapTarget } from '../../src/index.ts'
 import {
   changeTree,
   codeOf,
@@ -21,124 +11,21 @@ import {
   ids,
   keysBelow,
   look,
-  type MemoryTarget,
   makeTree,
   noise,
   openOn,
   restored,
   scratch,
 } from './support.ts'
+import { abortAt, abortEverywhere, openFiles, prepared, processListeners, THREADS, tripping } from './tripping.ts'
 
-/** No option: the pool of the process. */
-const THREADS = { workers: undefined as never }
 const folder = scratch()
 const source = (): string => folder.at('source')
-
-interface Tripped extends Target {
-  /** Calls `action` at the n-th operation from now on, before that is done. */
-  arm(n: number, action: () => void): void
-  /** Operations since it was armed. */
-  readonly seen: number
-}
-
-function tripping(inner: Target): Tripped {
-  let seen = 0
-  let at = Number.POSITIVE_INFINITY
-  let action = (): void => {}
-  const step = (signal?: AbortSignal): void => {
-    if (++seen === at) action()
-    throwIfAborted(signal)
-  }
-  return wrapTarget(inner, {
-    get seen() {
-      return seen
-    },
-    arm(n: number, next: () => void) {
-      seen = 0
-      at = n
-      action = next
-    },
-    async put(key, body, call) {
-      step(call?.signal)
-      return inner.put(key, body, call)
-    },
-    async get(key, call) {
-      step(call?.signal)
-      return inner.get(key, call)
-    },
-    async stat(key, call) {
-      step(call?.signal)
-      return inner.stat(key, call)
-    },
-    async delete(keys, call) {
-      step(call?.signal)
-      return inner.delete(keys, call)
-    },
-    async *list(prefix, call) {
-      step(call?.signal)
-      yield* inner.list(prefix, call)
-    },
-  } satisfies Partial<Tripped>)
-}
-
-const openFiles = (): number => readdirSync('/proc/self/fd').length
-const processListeners = (): string =>
-  process
-    .eventNames()
-    .map((name) => `${String(name)}:${process.listenerCount(name as never)}`)
-    .sort()
-    .join()
-
-interface Attempt {
-  code: string
-  ms: number
-}
-
-/** Runs the verb, aborted at its n-th operation of the target. */
-async function abortAt(target: Tripped, n: number, verb: (signal: AbortSignal) => Promise<unknown>): Promise<Attempt> {
-  const controller = new AbortController()
-  let abortedAt = Number.NaN
-  target.arm(n, () => {
-    abortedAt = performance.now()
-    controller.abort()
-  })
-  const code = await codeOf(verb(controller.signal))
-  expect(getEventListeners(controller.signal, 'abort')).toEqual([])
-  return { code, ms: performance.now() - abortedAt }
-}
-
-/** Aborts the verb at each of its operations, with `after` to look around each time. How often it could be stopped. */
-async function abortEverywhere(
-  target: Tripped,
-  verb: (signal?: AbortSignal) => Promise<unknown>,
-  after: (attempt: Attempt, n: number) => Promise<void>,
-): Promise<number> {
-  let stopped = 0
-  for (let n = 1; ; n++) {
-    const attempt = await abortAt(target, n, verb)
-    if (target.seen < n) return stopped
-    expect(attempt.ms, `at operation ${n}`).toBeLessThan(1000)
-    if (attempt.code !== 'resolved') {
-      expect(attempt.code, `at operation ${n}`).toBe('ABORTED')
-      stopped++
-    }
-    await after(attempt, n)
-  }
-}
-
-async function prepared(
-  over: Partial<EngineOptions> = {},
-): Promise<{ engine: BackupEngine; inner: MemoryTarget; target: Tripped }> {
-  makeTree(source())
-  const inner = memoryTarget()
-  const target = tripping(inner)
-  return { engine: await openOn(target, source(), over), inner, target }
-}
 
 describe('a backup that is aborted', () => {
   for (const workers of ['inline', undefined] as const) {
     it(`stops, commits nothing and leaves no trace, ${workers ?? 'with threads'}`, async () => {
-      const { engine, inner, target } = await prepared(workers ? { workers } : THREADS)
+      const { engine, inner, target } = await prepared(source(), workers ? { workers } : THREADS)
       const first = (await engine.backup()).snapshot.id
       changeTree(source())
       const files = openFiles()
@@ -195,66 +82,12 @@ describe('a backup that is aborted', () => {
   })
 
   it('before it began does nothing at all', async () => {
-    const { engine, target, inner } = await prepared()
+    const { engine, target, inner } = await prepared(source())
     const before = [...inner.objects.keys()]
     target.arm(1, () => {})
     expect(await codeOf(engine.backup({ signal: AbortSignal.abort() }))).toBe('ABORTED')
     expect(target.seen).toBe(0)
     expect([...inner.objects.keys()]).toEqual(before)
-    await engine.close()
-  })
-})
-
-describe('a restore that is aborted', () => {
-  it.each(['new', 'empty'] as const)('leaves a %s destination as it was', async (kind) => {
-    const { engine, target } = await prepared(THREADS)
-    changeTree(source())
-    const { snapshot } = await engine.backup()
-    const to = folder.at('to', 'deep')
-    if (kind === 'empty') {
-      mkdirSync(folder.at('to', 'deep', 'data'), { recursive: true, mode: 0o711 })
-      utimesSync(folder.at('to', 'deep', 'data'), 1_500_000_000, 1_500_000_000)
-    }
-    const plan = await engine.planRestore({ snapshot: snapshot.id, to: { folder: to } })
-    const files = openFiles()
-    const stopped = await abortEverywhere(
-      target,
-      (signal) => engine.restore(plan, { ...(signal && { signal }), verify: false }),
-      async ({ code }) => {
-        // The last operation is its report: too late to stop it.
-        if (code === 'resolved') return
-        if (kind === 'new') expect(existsSync(folder.at('to'))).toBe(false)
-        else {
-          expect(readdirSync(folder.at('to', 'deep', 'data'))).toEqual([])
-          expect(statSync(folder.at('to', 'deep', 'data')).mtimeMs).toBe(1_500_000_000_000)
-        }
-        expect(openFiles()).toBeLessThanOrEqual(files)
-      },
-    )
-    expect(stopped).toBeGreaterThan(2)
-    await engine.close()
-  })
-
-  it('in the middle of writing many files takes all of them away', async () => {
-    for (let i = 0; i < 3000; i++) file(folder.at('source', `f${i % 50}`, `g${i % 7}`, `${i}`), `content ${i}`)
-    const engine = await openOn(memoryTarget(), source(), THREADS)
-    const { snapshot } = await engine.backup()
-    const plan = await engine.planRestore({ snapshot: snapshot.id, to: { folder: folder.at('to') } })
-    let midway = 0
-    for (const ms of [5, 20, 40, 80, 120]) {
-      const controller = new AbortController()
-      let abortedAt = 0
-      setTimeout(() => {
-        abortedAt = performance.now()
-        if (existsSync(folder.at('to', 'data'))) midway++
-        controller.abort()
-      }, ms)
-      const code = await codeOf(engine.restore(plan, { signal: controller.signal }))
-      if (code === 'resolved') break
-      expect(performance.now() - abortedAt).toBeLessThan(1000)
-      expect(existsSync(folder.at('to'))).toBe(false)
-    }
-    expect(midway).toBeGreaterThan(0)
     await engine.close()
   })
 })
@@ -272,7 +105,7 @@ describe('other verbs', () => {
   }
   for (const [name, verb] of Object.entries(verbs)) {
     it(`${name} stops when it is aborted`, async () => {
-      const { engine, inner } = await prepared()
+      const { engine, inner } = await prepared(source())
       await engine.backup()
       changeTree(source())
       await engine.backup()
@@ -322,7 +155,7 @@ describe('limits', () => {
     ['maxStoredBytes', { maxStoredBytes: 1_000_000 }],
     ['maxSourceBytes', { maxSourceBytes: 1_000_000 }],
   ])('%s is LIMIT_EXCEEDED, and nothing is committed', async (_, limit) => {
-    const { engine, inner } = await prepared()
+    const { engine, inner } = await prepared(source())
     await expect(engine.backup(limit)).rejects.toMatchObject({
       code: 'LIMIT_EXCEEDED',
       origin: 'usage',
@@ -352,17 +185,5 @@ describe('closing the engine during a run', () => {
     const again = await openOn(await copyOf(inner), source())
     await again.backup()
     await again.close()
-  })
-
-  it('lets a restore undo what it made', async () => {
-    makeTree(source(), 20_000_000)
-    const engine = await openOn(memoryTarget(), source(), THREADS)
-    const { snapshot } = await engine.backup()
-    const plan: RestorePlan = await engine.planRestore({ snapshot: snapshot.id, to: { folder: folder.at('to') } })
-    const running = codeOf(engine.restore(plan))
-    while (!existsSync(folder.at('to'))) await new Promise((resolve) => setTimeout(resolve, 1))
-    await engine.close()
-    expect(await running).toBe('ABORTED')
-    expect(existsSync(folder.at('to'))).toBe(false)
   })
 })

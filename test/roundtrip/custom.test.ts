@@ -1,60 +1,15 @@
-/** Sources and sinks of the caller's own making. */
+/** Sources of the caller's own making. */
 import { describe, expect, it } from 'vitest'
-import {
-  type BackupEngine,
-  defineSink,
-  defineSource,
-  memoryTarget,
-  type Sink,
-  type SinkEntry,
-  type Source,
-  type SourceEntry,
-} from '../../src/index.ts'
+import { defineSource, memoryTarget, type Source, type SourceEntry } from '../../src/index.ts'
 import { file, folder, listSource, noise, openEngine, symlink } from '../engine/browse-fixture.ts'
-import { codeOf, expectSound, keysBelow, scratch } from '../faults/support.ts'
-
-const space = scratch()
-
-interface Kept {
-  entry: SinkEntry
-  bytes: Buffer
-}
-
-/** Keeps what it is given; may fail at a path, or at a phase. */
-function keeping(fails?: string): Sink & { kept: Map<string, Kept>; phases: string[] } {
-  const kept = new Map<string, Kept>()
-  const phases: string[] = []
-  const phase = (name: string): void => {
-    phases.push(name)
-    if (name === fails) throw new Error(`no ${name}`)
-  }
-  const sink = defineSink({
-    name: 'keeping',
-    open: async () => ({
-      async write(entry, content) {
-        if (entry.path === fails) throw new Error('no room for that')
-        const pieces: Uint8Array[] = []
-        for await (const piece of content) pieces.push(piece)
-        kept.set(entry.path, { entry, bytes: Buffer.concat(pieces) })
-      },
-      prepare: async () => phase('prepare'),
-      commit: async () => phase('commit'),
-      rollback: async () => phase('rollback'),
-      [Symbol.asyncDispose]: async () => phase('dispose'),
-    }),
-  })
-  return Object.assign(sink, { kept, phases })
-}
+import { codeOf, expectSound, keysBelow } from '../faults/support.ts'
+import { type Kept, keeping, restoreInto } from './keeping-sink.ts'
 
 function stream(path: string, pieces: readonly Uint8Array[], size?: number): SourceEntry {
   const open = async function* (): AsyncGenerator<Uint8Array> {
     for (const piece of pieces) yield new Uint8Array(piece)
   }
   return { path, type: 'file', ...(size !== undefined && { size }), content: { from: 'stream', open } }
-}
-
-async function restoreInto(engine: BackupEngine, sink: Sink): Promise<void> {
-  await engine.restore(await engine.planRestore({ snapshot: 'latest', to: { sinks: { app: sink } } }))
 }
 
 describe('a custom source', () => {
@@ -246,64 +201,6 @@ describe('a custom source', () => {
     expect(await codeOf(engine.backup({ signal: controller.signal }))).toBe('ABORTED')
     expect(performance.now() - began).toBeLessThan(1000)
     expect(keysBelow(target, 'runs/')).toEqual([])
-    await engine.close()
-  })
-})
-
-describe('a custom sink', () => {
-  it.each(['b', 'prepare', 'commit'])('that fails at %s is rolled back, and its error is told', async (where) => {
-    const engine = await openEngine([listSource('app', [file('a'), file('b'), file('c')])])
-    await engine.backup()
-    const sink = keeping(where)
-    await expect(restoreInto(engine, sink)).rejects.toMatchObject({ message: expect.stringMatching(/no /) })
-    expect(sink.phases).toContain('rollback')
-    expect(sink.phases.at(-1)).toBe('dispose')
-    if (where === 'b') expect(sink.phases).not.toContain('commit')
-    await engine.close()
-  })
-
-  it('that fails takes what a folder got in the same restore back as well', async () => {
-    const { existsSync } = await import('node:fs')
-    const { folder: folderSink } = await import('../../src/index.ts')
-    const engine = await openEngine([
-      listSource('one', [file('deep/a', noise(3_000_000))]),
-      listSource('two', [file('b')]),
-    ])
-    await engine.backup()
-    const plan = await engine.planRestore({
-      snapshot: 'latest',
-      to: { sinks: { one: folderSink({ path: space.at('to', 'one') }), two: keeping('commit') } },
-    })
-    await expect(engine.restore(plan)).rejects.toThrow()
-    expect(existsSync(space.at('to'))).toBe(false)
-    await engine.close()
-  })
-
-  it('need not read the content, nor all of it', async () => {
-    const engine = await openEngine([
-      listSource('app', [file('a', noise(4_000_000)), file('b', noise(4_000_000, 2)), file('c')]),
-    ])
-    await engine.backup()
-    const seen: string[] = []
-    const sink = defineSink({
-      name: 'lazy',
-      open: async () => ({
-        async write(entry, content) {
-          if (entry.path === 'a') return
-          for await (const piece of content) {
-            seen.push(`${entry.path} ${Buffer.from(piece.subarray(0, 1)).toString()}`)
-            break
-          }
-        },
-        prepare: async () => {},
-        commit: async () => {},
-        rollback: async () => {},
-        async [Symbol.asyncDispose]() {},
-      }),
-    })
-    await restoreInto(engine, sink)
-    expect(seen).toHaveLength(2)
-    expect(seen[1]).toBe('c c')
     await engine.close()
   })
 })

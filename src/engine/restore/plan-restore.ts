@@ -1,4 +1,5 @@
 /** planRestore: says what a restore would do, and touches nothing. */
+import { resolve } from 'node:path'
 import { sha256Hex } from '../../crypto/hash.ts'
 import { BackupError, type Json } from '../../errors.ts'
 import type { SnapshotInfo } from '../../repository/snapshots.ts'
@@ -46,7 +47,7 @@ function requestOf({ to, select = {} }: ParsedPlanRestoreOptions, { record }: Sn
   const there = record.sources.map(({ name }) => name)
   const wanted = select.sources ?? ('sinks' in to ? Object.keys(to.sinks) : there)
   return {
-    folder: 'folder' in to ? to.folder : null,
+    folder: 'folder' in to ? resolve(to.folder) : null,
     sources: requireSources(wanted, there),
     include: [...(select.include ?? [])],
     exclude: [...(select.exclude ?? [])],
@@ -61,7 +62,11 @@ function requireSources(wanted: readonly string[], there: readonly string[]): st
 }
 
 function entryNotFound(path: string, message: string): BackupError {
-  return new BackupError('ENTRY_NOT_FOUND', message, { origin: 'usage', details: { path } })
+  return new BackupError('ENTRY_NOT_FOUND', message, {
+    origin: 'usage',
+    details: { path },
+    hint: 'List its entries to see what it holds; patterns begin with the name of the source.',
+  })
 }
 
 export function selectorOf({

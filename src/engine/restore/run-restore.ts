@@ -56,7 +56,10 @@ async function runRestore(
 
 function checkPlan(engine: EngineContext, plan: RestorePlan, { confirm }: ParsedRestoreOptions): void {
   if (plan.repositoryId !== engine.repository.id) {
-    throw new BackupError('PLAN_FOREIGN', 'This plan is for another repository.', { origin: 'usage' })
+    throw new BackupError('PLAN_FOREIGN', 'This plan is for another repository.', {
+      origin: 'usage',
+      hint: 'Make a plan with this engine, or run this one with an engine of the repository it was made for.',
+    })
   }
   if (planDigest(plan) !== plan.digest) {
     throw new BackupError('PLAN_STALE', 'This plan is not as it was made: its digest differs.', {
@@ -65,7 +68,10 @@ function checkPlan(engine: EngineContext, plan: RestorePlan, { confirm }: Parsed
     })
   }
   if (confirm !== undefined && confirm !== plan.digest) {
-    throw new BackupError('CONFIRMATION_REQUIRED', 'Another plan than this one was confirmed.', { origin: 'usage' })
+    throw new BackupError('CONFIRMATION_REQUIRED', 'Another plan than this one was confirmed.', {
+      origin: 'usage',
+      hint: 'Give the digest of this plan as confirm.',
+    })
   }
 }
 
@@ -74,7 +80,11 @@ async function stillThere(engine: EngineContext, plan: RestorePlan, signal: Abor
     return await findSnapshot(engine, plan.snapshot, signal)
   } catch (error) {
     if (!BackupError.is(error) || error.code !== 'SNAPSHOT_NOT_FOUND') throw error
-    throw new BackupError('PLAN_STALE', 'The snapshot of this plan is gone.', { origin: 'usage', cause: error })
+    throw new BackupError('PLAN_STALE', 'The snapshot of this plan is gone.', {
+      origin: 'usage',
+      hint: 'Make a plan for another snapshot.',
+      cause: error,
+    })
   }
 }
 
