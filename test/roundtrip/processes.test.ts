@@ -103,11 +103,12 @@ describe('a process that is killed', () => {
     const repository = space.at('repository')
     for (let i = 0; i < 12; i++) file(source('huge', `${i}`), noise(16_000_000, 40 + i))
     const child = startChild(repository, source())
+    const closed = once(child, 'exit')
     // The first fragment is the first checkpoint.
     while (countIn(`${repository}/index`) < 1 && child.exitCode === null)
       await new Promise((done) => setTimeout(done, 2))
     child.kill('SIGKILL')
-    await once(child, 'close')
+    await closed
     expect(child.signalCode).toBe('SIGKILL')
     const before = packsIn(repository)
     expect(before.length).toBeGreaterThanOrEqual(6)
@@ -137,9 +138,10 @@ describe('a process that is killed', () => {
     writeFileSync(source('more'), noise(9_000_000, 70))
     for (const share of [0.5, 0.7, 0.85, 0.95]) {
       const child = startChild(repository, source())
+      const closed = once(child, 'exit')
       await new Promise((done) => setTimeout(done, took * share))
       child.kill('SIGKILL')
-      await once(child, 'close')
+      await closed
       expect(await restored(engine, first!, space.path)).toEqual(before)
       for (const id of await ids(engine)) {
         if (id !== first) expect(await restored(engine, id, space.path)).toEqual(look(source()))
