@@ -39,15 +39,20 @@ describe('claims by four threads at once', () => {
   ])('give each id to exactly one of them, %s', async (_, starts) => {
     const count = 16_000
     const ids = uniqueIds(count, 1)
-    // Entries are lost to races, so there must be room.
-    const table = IdTable.create(count * 2)
-    const claimed = await race(table, ids, starts)
-    const all = claimed.flatMap(({ got }) => got).sort((a, b) => a - b)
-    expect(claimed.map(({ full }) => full)).toEqual([0, 0, 0, 0])
-    expect(all).toHaveLength(count)
-    expect(new Set(all).size).toBe(count)
-    for (let i = 0; i < count; i++) expect(table.find(ids, i * 32)).toBeGreaterThanOrEqual(0)
-    expect(claimed.filter(({ got }) => got.length > 0).length).toBeGreaterThan(1)
+    let winners = 0
+    // On a busy machine one thread may be done before the others have begun: again, until there was a race.
+    for (let round = 0; round < 20 && winners < 2; round++) {
+      // Entries are lost to races, so there must be room.
+      const table = IdTable.create(count * 2)
+      const claimed = await race(table, ids, starts)
+      const all = claimed.flatMap(({ got }) => got)
+      expect(claimed.map(({ full }) => full)).toEqual([0, 0, 0, 0])
+      expect(all).toHaveLength(count)
+      expect(new Set(all).size).toBe(count)
+      for (let i = 0; i < count; i++) expect(table.find(ids, i * 32)).toBeGreaterThanOrEqual(0)
+      winners = claimed.filter(({ got }) => got.length > 0).length
+    }
+    expect(winners).toBeGreaterThan(1)
   })
 
   it('of ids that all have the same home do so too', async () => {
