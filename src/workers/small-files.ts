@@ -1,7 +1,7 @@
 /**
  * The short way for what most files are: small, and still as the scan saw them a moment ago. One open, one read, one stat
  * to see that nothing has changed since the scan, one close, no objects, no waiting. Anything else takes the long way
- * (file-ingest.ts), which also says what went wrong. It saves 4 of 15 µs a file.
+ * (file-ingest.ts), which also says what went wrong.
  */
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { FINGERPRINT_BYTES } from '../model/entry.ts'
