@@ -1,6 +1,6 @@
 import type { Json } from '../errors.ts'
 import type { Finding, Warning } from '../events.ts'
-import type { Sink } from './sink.ts'
+import type { Sink, SinkReader } from './sink.ts'
 
 /** What a source may be called: its name begins the path of each of its entries. */
 export const SOURCE_NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$/
@@ -18,6 +18,14 @@ export interface Source {
   /** The sink that puts things back where they came from; absent: no 'in-place'. */
   sink?(): Sink
   doctor?(context: { signal: AbortSignal }): Promise<Finding[]>
+  /** What verify with level 'content' can ask of this kind of source about one of its snapshots. Damage is a finding. */
+  check?(context: CheckContext): Promise<Finding[]>
+}
+
+export interface CheckContext {
+  readonly signal: AbortSignal
+  readonly facts: EntryFacts
+  readonly reader: SinkReader
 }
 
 export interface SourceContext {
@@ -37,6 +45,8 @@ export interface SourceSession extends AsyncDisposable {
   totals?(): Promise<{ items: number | null; bytes: number | null }>
   /** Batches (≤ 1000), sorted by path segment by segment, by unsigned bytes; out of order is SOURCE_INCOMPLETE. */
   entries(): AsyncIterable<readonly SourceEntry[]>
+  /** How many of its streams may be read at once; they are opened in path order. Default 1. */
+  readonly concurrency?: number
   /** Built-in fast path: a plan that a worker scans itself, giving encoded batches instead of entries(). */
   readonly scan?: ScanPlan
 }
@@ -97,8 +107,26 @@ export type EntryContent =
   | {
       readonly from: 'stream'
       open(options: { signal: AbortSignal }): AsyncIterable<Uint8Array> | Promise<AsyncIterable<Uint8Array>>
+      /** How it is cut. 'table' makes small chunks, for rows that change one by one. Default 'files'. */
+      readonly chunks?: 'files' | 'table'
+      /**
+       * Called when all of it has been read, with what a worker counted. What it gives is added to the entry's facts; if
+       * it throws, the run ends and nothing is committed.
+       */
+      finish?(proof: StreamProof): EntryFacts | Promise<EntryFacts>
     }
   | { readonly from: 'bytes'; readonly bytes: Uint8Array }
+
+export type EntryFacts = Readonly<Record<string, Json>>
+
+/** Of the bytes of one stream, all of them. */
+export interface StreamProof {
+  readonly bytes: number
+  /** Hex. */
+  readonly sha256: string
+  /** Bytes 0x0a: rows of a text COPY, lines of a text. */
+  readonly lineFeeds: number
+}
 
 /** Adds `apiVersion` to a source of your own. */
 export function defineSource(source: Omit<Source, 'apiVersion'>): Source {
