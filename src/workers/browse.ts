@@ -74,6 +74,7 @@ class BrowseService implements Service {
     if (method === 'find') return this.find(args as { root: TreeRoot; path: string })
     if (method === 'content') return this.openContent(args as ContentRequest)
     if (method === 'piece') return this.piece()
+    if (method === 'chunk') return this.chunk(args as { id: Uint8Array; bytes: number })
     throw new BackupError('INTERNAL', `browse has no method ${method}`, { origin: 'repository' })
   }
 
@@ -101,6 +102,11 @@ class BrowseService implements Service {
     this.host.throwIfAborted()
     const { value } = await this.pieces!.next()
     return value ? new Moved(value, [value.buffer]) : null
+  }
+
+  /** A record that is a chunk of its own, such as facts too large for a snapshot. */
+  private async chunk({ id, bytes }: { id: Uint8Array; bytes: number }): Promise<Uint8Array> {
+    return new Uint8Array(await this.reader.chunk(id, bytes))
   }
 }
 
