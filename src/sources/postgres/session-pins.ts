@@ -1,0 +1,35 @@
+/** Settings that every transaction of ours pins, so that the same rows always read as the same bytes. */
+import { quoteLiteral } from './names.ts'
+
+export interface Pins {
+  /** Of the database. SQL_ASCII means bytes of no known encoding, which must pass as they are. */
+  readonly encoding: string
+  readonly lockWaitTimeoutMs?: number
+  readonly statementTimeoutMs?: number
+}
+
+/** Statements for the beginning of a transaction: SET LOCAL, so that a pool gets its connection back as it was. */
+export function sessionPins(pins: Pins): string {
+  const settings: Record<string, string> = {
+    // A limited role would otherwise get some of the rows, without an error.
+    row_security: 'off',
+    // A scan that joins another one half-way begins in the middle of the table.
+    synchronize_seqscans: 'off',
+    TimeZone: 'UTC',
+    DateStyle: 'ISO, YMD',
+    IntervalStyle: 'postgres',
+    extra_float_digits: '3',
+    bytea_output: 'hex',
+    xmloption: 'content',
+    search_path: '',
+    client_encoding: pins.encoding === 'SQL_ASCII' ? 'SQL_ASCII' : 'UTF8',
+    statement_timeout: String(pins.statementTimeoutMs ?? 0),
+    lock_timeout: String(pins.lockWaitTimeoutMs ?? 0),
+    idle_in_transaction_session_timeout: '0',
+    // Compiling a query that only copies costs more than it gives.
+    jit: 'off',
+  }
+  return Object.entries(settings)
+    .map(([name, value]) => `SET LOCAL ${name} = ${quoteLiteral(value)};`)
+    .join(' ')
+}
