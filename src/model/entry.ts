@@ -25,6 +25,9 @@ export const ENTRY_TYPES = [
 export const TYPE_FILE = 0
 export const TYPE_DIRECTORY = 1
 export const TYPE_SYMLINK = 2
+export const TYPE_TABLE = 7
+export const TYPE_SCRIPT = 8
+export const TYPE_BLOB = 9
 /** Any other type; its name stands in the attribute `holdfast.type`. */
 export const TYPE_OTHER = 255
 
@@ -150,4 +153,17 @@ export function typeName(meta: EntryMeta): string {
   if (known !== undefined) return known === 'char-device' || known === 'block-device' ? 'device' : known
   const named = meta.attributes?.['holdfast.type']
   return typeof named === 'string' ? named : 'other'
+}
+
+/** Holds other entries and nothing else: a directory, or a table whose rows are entries of their own. */
+export function isContainer({ type, sizeBytes }: EntryMeta): boolean {
+  return type === TYPE_DIRECTORY || (type === TYPE_TABLE && !sizeBytes)
+}
+
+/** What an entry becomes in a folder: what holds others is a directory there, and what has content a file. */
+export function placedType(meta: EntryMeta, name: string = typeName(meta)): number {
+  const { type, sizeBytes } = meta
+  if (type === TYPE_TABLE) return sizeBytes ? TYPE_FILE : TYPE_DIRECTORY
+  if (type === TYPE_SCRIPT || type === TYPE_BLOB || name === 'rows') return TYPE_FILE
+  return type === TYPE_OTHER && sizeBytes ? TYPE_FILE : type
 }

@@ -1,6 +1,6 @@
 /** Worker service 'browse': entries of a snapshot's sources, and the content of one, without the main thread decoding any. */
 import { BackupError } from '../errors.ts'
-import { type EntryMeta, TYPE_DIRECTORY } from '../model/entry.ts'
+import { type EntryMeta, isContainer, TYPE_DIRECTORY } from '../model/entry.ts'
 import type { TreeRoot } from '../model/page.ts'
 import type { StreamRefs } from '../model/streams.ts'
 import { comparePaths, latin1ToUser } from '../util/paths.ts'
@@ -10,17 +10,20 @@ import { contentPieces } from './content-pieces.ts'
 import { mainStream, metaAt, streamsAt } from './listed-entry.ts'
 import { EntryCursor } from './page-cursor.ts'
 import { type Host, Moved, type Service } from './rpc.ts'
+import { SegmentWindows } from './segment-windows.ts'
 import { createVault, type Vault, type VaultPlain } from './vault.ts'
 
 export interface BrowseInit {
   vault: VaultPlain
   tables: ChunkTablePlain[]
+  /** Of pages and chunk lists; 1 MiB each. */
+  cachedSegments?: number
 }
 
 export interface ListRequest {
   root: TreeRoot
   source: string
-  /** latin1; '' = the source itself. Entries below it are listed; one that is no directory is listed itself. */
+  /** latin1; '' = the source itself. Entries below it are listed; one that holds none is listed itself. */
   folder: string
   /** Also what lies in folders below. */
   recursive: boolean
@@ -60,12 +63,14 @@ export async function createBrowse(init: BrowseInit, host: Host): Promise<Servic
 }
 
 class BrowseService implements Service {
+  private readonly vault: Vault
   private readonly reader: ChunkReader
   private readonly host: Host
   private pieces: AsyncGenerator<Uint8Array<ArrayBuffer>> | undefined
 
   constructor(vault: Vault, init: BrowseInit, host: Host) {
-    this.reader = new ChunkReader(vault, new ChunkIndex(init.tables), host)
+    this.vault = vault
+    this.reader = new ChunkReader(vault, new ChunkIndex(init.tables), host, init.cachedSegments)
     this.host = host
   }
 
@@ -94,7 +99,8 @@ class BrowseService implements Service {
   }
 
   private openContent({ stream, start, end }: ContentRequest): void {
-    this.pieces = contentPieces(this.reader, stream, start, end)
+    const windows = new SegmentWindows(this.vault, this.reader.index, this.host)
+    this.pieces = contentPieces(this.reader, windows, stream, start, end)
   }
 
   /** The next piece of the content that was opened; null at its end. May be asked for ahead. */
@@ -158,7 +164,7 @@ class Lister {
   private takeSelf(): boolean {
     const meta = metaAt(this.walk.cursor)
     this.found = true
-    if (meta.type === TYPE_DIRECTORY) return true
+    if (isContainer(meta)) return true
     this.add(meta)
     return false
   }

@@ -21,32 +21,20 @@ export class ChunkReader {
   private readonly host: Host
   readonly index: ChunkIndex
   private readonly cache = new Map<number, Promise<Uint8Array>>()
+  private readonly cachedSegments: number
 
-  constructor(vault: Vault, index: ChunkIndex, host: Host) {
+  constructor(vault: Vault, index: ChunkIndex, host: Host, cachedSegments = CACHED_SEGMENTS) {
     this.vault = vault
     this.index = index
     this.host = host
+    this.cachedSegments = cachedSegments
   }
 
   /** A view of a cached segment: valid as long as it is held. Checked against its id. */
   async chunk(id: Uint8Array, lengthBytes: number): Promise<Uint8Array> {
     const location = this.index.find(id)
     if (!location) throw missingChunk(id)
-    const segment = await this.segment(location)
-    const { offset } = location
-    if (location.length !== lengthBytes || offset + lengthBytes > segment.length) {
-      throw corruptChunk(id, location, 'its length differs from what refers to it')
-    }
-    if (!this.vault.hasher.matches(segment, offset, offset + lengthBytes, id))
-      throw corruptChunk(id, location, 'its content does not match its id')
-    return segment.subarray(offset, offset + lengthBytes)
-  }
-
-  /** Begins to load the segment that holds a chunk, and names it. Undefined where the chunk is nowhere: reading it says so. */
-  prefetch(id: Uint8Array): number | undefined {
-    const location = this.index.find(id)
-    if (location) void this.segment(location)
-    return location?.segmentKey
+    return checkedChunk(this.vault, await this.segment(location), id, lengthBytes, location)
   }
 
   private segment(location: Location): Promise<Uint8Array> {
@@ -57,7 +45,7 @@ export class ChunkReader {
     this.cache.set(segmentKey, opened)
     // A failure is for those who wait now: whoever asks later tries again.
     if (!known) opened.catch(() => this.cache.get(segmentKey) === opened && this.cache.delete(segmentKey))
-    if (this.cache.size > CACHED_SEGMENTS) this.cache.delete(this.cache.keys().next().value as number)
+    if (this.cache.size > this.cachedSegments) this.cache.delete(this.cache.keys().next().value as number)
     return opened
   }
 
@@ -90,6 +78,23 @@ export class ChunkReader {
       else yield ref
     }
   }
+}
+
+/** A chunk of an opened segment, after its id has been computed anew. */
+export function checkedChunk(
+  vault: Vault,
+  segment: Uint8Array,
+  id: Uint8Array,
+  lengthBytes: number,
+  location: Location,
+): Uint8Array {
+  const { offset } = location
+  const end = offset + lengthBytes
+  if (location.length !== lengthBytes || end > segment.length) {
+    throw corruptChunk(id, location, 'its length differs from what refers to it')
+  }
+  if (vault.hasher.matches(segment, offset, end, id)) return segment.subarray(offset, end)
+  throw corruptChunk(id, location, 'its content does not match its id')
 }
 
 export function openSegment(

@@ -2,12 +2,13 @@
 import { BackupError } from '../errors.ts'
 import { type ChunkRef, type StreamRefs, streamBytes } from '../model/streams.ts'
 import { type ChunkReader, corruptRecord } from './chunk-reader.ts'
+import type { SegmentWindows } from './segment-windows.ts'
 
 const PIECE_BYTES = 512 * 1024
-/** Content whose segments are fetched before they are needed. */
-const AHEAD_BYTES = 4 * 1024 * 1024
-/** Fewer than the reader keeps, so that none is dropped before its turn. */
-const AHEAD_SEGMENTS = 4
+/** One that is read and those on their way, so that a target far away is asked for several ranges at once. */
+const WINDOWS = 4
+/** Bounds what small chunks, and holes, take while they wait. */
+const MAX_WINDOW_SLICES = 4096
 
 /** A part of one chunk, or of a hole. */
 interface Slice {
@@ -15,13 +16,22 @@ interface Slice {
   /** First byte taken, within the chunk. */
   from: number
   bytes: number
-  /** Of the segment that is on its way. */
-  segment: number | undefined
+}
+
+/** One whose bytes are on their way; undefined for a hole. */
+interface PlacedSlice extends Slice {
+  chunk: (() => Promise<Uint8Array>) | undefined
+}
+
+interface Window {
+  slices: PlacedSlice[]
+  close(): void
 }
 
 /** Bytes [start, end) of a stream, in pieces of one size but for the last. Every chunk is checked; holes are zeros. */
 export async function* contentPieces(
-  reader: ChunkReader,
+  reader: Pick<ChunkReader, 'list'>,
+  windows: Pick<SegmentWindows, 'open'>,
   stream: StreamRefs,
   start: number,
   end: number,
@@ -29,11 +39,11 @@ export async function* contentPieces(
   let left = end - start
   let piece = newPiece(left)
   let filled = 0
-  for await (const { ref, from, bytes } of slicesAhead(reader, slices(reader, stream, start, end))) {
-    const chunk = ref.id && (await reader.chunk(ref.id, ref.chunkBytes))
+  for await (const { chunk, from, bytes } of slicesAhead(windows, slices(reader, stream, start, end))) {
+    const found = chunk && (await chunk())
     for (let done = 0; done < bytes; ) {
       const count = Math.min(piece.length - filled, bytes - done)
-      if (chunk) piece.set(chunk.subarray(from + done, from + done + count), filled)
+      if (found) piece.set(found.subarray(from + done, from + done + count), filled)
       filled += count
       done += count
       if (filled < piece.length) continue
@@ -51,39 +61,79 @@ function newPiece(left: number): Uint8Array<ArrayBuffer> {
 }
 
 /** The same slices, with the segments of those to come under way. */
-async function* slicesAhead(reader: ChunkReader, all: AsyncGenerator<Slice>): AsyncGenerator<Slice> {
-  const queue: Slice[] = []
-  let ended = false
-  for (;;) {
-    while (!ended && !isFarAhead(queue)) {
-      const { value, done } = await all.next()
-      if (done) ended = true
-      else queue.push({ ...value, segment: value.ref.id && reader.prefetch(value.ref.id) })
+async function* slicesAhead(
+  windows: Pick<SegmentWindows, 'open'>,
+  all: AsyncGenerator<Slice>,
+): AsyncGenerator<PlacedSlice> {
+  const gather = new Gather(windows, all)
+  const ahead: Window[] = []
+  try {
+    for (;;) {
+      for (let more = true; more && ahead.length < WINDOWS; ) {
+        const window = await gather.next()
+        if (window) ahead.push(window)
+        else more = false
+      }
+      const current = ahead[0]
+      if (!current) return
+      yield* current.slices
+      ahead.shift()!.close()
     }
-    const next = queue.shift()
-    if (!next) return
-    yield next
+  } finally {
+    for (const window of ahead) window.close()
   }
 }
 
-function isFarAhead(queue: readonly Slice[]): boolean {
-  let bytes = 0
-  const segments = new Set<number>()
-  for (const slice of queue) {
-    bytes += slice.segment === undefined ? 0 : slice.bytes
-    if (slice.segment !== undefined) segments.add(slice.segment)
+/** Fills one window after the other, and has its segments fetched. */
+class Gather {
+  private readonly windows: Pick<SegmentWindows, 'open'>
+  private readonly all: AsyncGenerator<Slice>
+  /** Did not fit into the window before. */
+  private waiting: Slice | undefined
+
+  constructor(windows: Pick<SegmentWindows, 'open'>, all: AsyncGenerator<Slice>) {
+    this.windows = windows
+    this.all = all
   }
-  return bytes >= AHEAD_BYTES || segments.size >= AHEAD_SEGMENTS || queue.length >= MAX_QUEUE
+
+  async next(): Promise<Window | undefined> {
+    const first = await this.take()
+    if (!first) return undefined
+    const window = this.windows.open()
+    const slices: PlacedSlice[] = []
+    for (let slice: Slice | undefined = first; slice; slice = await this.take()) {
+      const chunk = slice.ref.id && window.add(slice.ref)
+      if ((slice.ref.id && !chunk) || slices.length === MAX_WINDOW_SLICES) {
+        this.waiting = slice
+        break
+      }
+      slices.push({ ...slice, chunk })
+    }
+    window.fetch()
+    return { slices, close: () => window.close() }
+  }
+
+  private async take(): Promise<Slice | undefined> {
+    const waiting = this.waiting
+    this.waiting = undefined
+    if (waiting) return waiting
+    const { value, done } = await this.all.next()
+    return done ? undefined : value
+  }
 }
-const MAX_QUEUE = 64
 
 /** What of each chunk lies in the range. Lists that lie outside it are not fetched. */
-function slices(reader: ChunkReader, stream: StreamRefs, start: number, end: number): AsyncGenerator<Slice> {
+function slices(
+  reader: Pick<ChunkReader, 'list'>,
+  stream: StreamRefs,
+  start: number,
+  end: number,
+): AsyncGenerator<Slice> {
   return walk(reader, stream.refs, stream.level, 0, start, Math.min(end, streamBytes(stream)))
 }
 
 async function* walk(
-  reader: ChunkReader,
+  reader: Pick<ChunkReader, 'list'>,
   refs: readonly ChunkRef[],
   level: number,
   position: number,
@@ -103,10 +153,10 @@ async function* walk(
 }
 
 function slice(ref: ChunkRef, from: number, to: number): Slice {
-  return { ref, from, bytes: to - from, segment: undefined }
+  return { ref, from, bytes: to - from }
 }
 
-async function openList(reader: ChunkReader, ref: ChunkRef, level: number): Promise<ChunkRef[]> {
+async function openList(reader: Pick<ChunkReader, 'list'>, ref: ChunkRef, level: number): Promise<ChunkRef[]> {
   const refs = await reader.list(ref, level)
   const bytes = refs.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
   if (bytes !== ref.sizeBytes) throw corruptRecord('chunk list', new Error('it stands for another number of bytes'))

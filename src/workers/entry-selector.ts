@@ -3,7 +3,7 @@
  * nor a folder above it is excluded. Asked in path order: what was found out about folders is kept for the entries below.
  */
 import { Minimatch } from 'minimatch'
-import { type EntryMeta, TYPE_DIRECTORY } from '../model/entry.ts'
+import { type EntryMeta, isContainer, TYPE_DIRECTORY } from '../model/entry.ts'
 import { latin1ToUser } from '../util/paths.ts'
 
 /** Patterns are of entry paths, `<source>/<path>`, and take what lies below a folder that they match. */
@@ -31,7 +31,7 @@ export class EntrySelector {
   private readonly changedAfterNs: bigint | undefined
   /** The folder asked about last, below those above it. */
   private readonly folders: Folder[]
-  /** Directories above the current place that were not taken themselves. */
+  /** Directories and tables above the current place that were not taken themselves. */
   private parents: EntryMeta[] = []
 
   constructor(source: string, plain: SelectorPlain) {
@@ -46,7 +46,7 @@ export class EntrySelector {
   selects(meta: EntryMeta): boolean {
     const verdict = this.judge(meta.path, this.folderOf(meta.path))
     const isTaken = verdict.isIncluded && !verdict.isExcluded && this.isNewEnough(meta)
-    if (!isTaken && !verdict.isExcluded && meta.type === TYPE_DIRECTORY) this.remember(meta)
+    if (!isTaken && !verdict.isExcluded && isContainer(meta)) this.remember(meta)
     return isTaken
   }
 

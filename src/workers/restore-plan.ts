@@ -1,12 +1,13 @@
 /** Worker service 'restore-plan': walks the chosen entries of a snapshot's source and gives windows of work. */
 import { BackupError } from '../errors.ts'
-import { type EntryMeta, readMeta, TYPE_DIRECTORY } from '../model/entry.ts'
+import { type EntryMeta, placedType, TYPE_DIRECTORY } from '../model/entry.ts'
 import type { TreeRoot } from '../model/page.ts'
 import { type ChunkRef, readStreams, type StreamRefs } from '../model/streams.ts'
 import { ByteReader } from '../util/bytes.ts'
 import { ChunkIndex, type ChunkTablePlain } from './chunk-index.ts'
 import { ChunkReader } from './chunk-reader.ts'
 import { EntrySelector, type SelectorPlain } from './entry-selector.ts'
+import { metaAt } from './listed-entry.ts'
 import { EntryCursor, guard } from './page-cursor.ts'
 import { type RestoreWindow, WindowBuilder } from './restore-window.ts'
 import { type Host, Moved, type Service } from './rpc.ts'
@@ -74,7 +75,7 @@ class RestorePlanner implements Service {
     const { cursor } = this
     while (cursor && (await cursor.next())) {
       this.host.throwIfAborted()
-      const meta = guard('page', () => readMeta(new ByteReader(cursor.page, cursor.metaStart, cursor.metaEnd)))
+      const meta = metaAt(cursor)
       if (!this.selector.selects(meta)) continue
       for (const parent of this.selector.takeParents(meta)) this.addDirectory(parent)
       yield* this.add(meta, cursor)
@@ -83,7 +84,8 @@ class RestorePlanner implements Service {
     yield this.take(true)
   }
 
-  private async *add(meta: EntryMeta, cursor: EntryCursor): AsyncGenerator<RestoreWindow> {
+  private async *add(entry: EntryMeta, cursor: EntryCursor): AsyncGenerator<RestoreWindow> {
+    const meta = { ...entry, type: placedType(entry) }
     this.window.entries++
     if (meta.type === TYPE_DIRECTORY) {
       this.addDirectory(meta)
@@ -96,7 +98,8 @@ class RestorePlanner implements Service {
     else yield* this.addFile(meta, main)
   }
 
-  private addDirectory(meta: EntryMeta): void {
+  private addDirectory(entry: EntryMeta): void {
+    const meta = { ...entry, type: TYPE_DIRECTORY }
     this.window.directories.push(meta)
     this.directories.push(meta)
   }

@@ -1,12 +1,13 @@
 /** Worker service 'restore-survey': what a restore of one source would create, and what it would have to fetch. */
 import { BackupError } from '../errors.ts'
-import { type EntryMeta, readMeta, TYPE_SYMLINK } from '../model/entry.ts'
+import { type EntryMeta, TYPE_SYMLINK } from '../model/entry.ts'
 import { type ChunkRef, readStreams } from '../model/streams.ts'
 import { ByteReader } from '../util/bytes.ts'
 import { isSafePath, latin1ToUser } from '../util/paths.ts'
 import { ChunkIndex } from './chunk-index.ts'
 import { ChunkReader, missingChunk } from './chunk-reader.ts'
 import { EntrySelector } from './entry-selector.ts'
+import { metaAt } from './listed-entry.ts'
 import { EntryCursor, guard } from './page-cursor.ts'
 import type { RestorePlanInit } from './restore-plan.ts'
 import type { Host, Service } from './rpc.ts'
@@ -56,7 +57,7 @@ class Surveyor {
     const selector = new EntrySelector(source, select)
     while (await cursor.next()) {
       this.host.throwIfAborted()
-      const meta = guard('page', () => readMeta(new ByteReader(cursor.page, cursor.metaStart, cursor.metaEnd)))
+      const meta = metaAt(cursor)
       if (!selector.selects(meta)) continue
       this.survey.entries += 1 + selector.takeParents(meta).length
       await this.add(meta, cursor)

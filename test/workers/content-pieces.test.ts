@@ -5,6 +5,7 @@ import { decodeList } from '../../src/model/streams.ts'
 import type { ChunkReader } from '../../src/workers/chunk-reader.ts'
 import { contentPieces } from '../../src/workers/content-pieces.ts'
 import { type ChunkSink, ListBuilder } from '../../src/workers/list-builder.ts'
+import type { SegmentWindows } from '../../src/workers/segment-windows.ts'
 
 /** Chunks by id in memory; counts what is asked for, and what was begun before that. */
 class Store implements ChunkSink {
@@ -13,6 +14,8 @@ class Store implements ChunkSink {
   readonly begun = new Set<string>()
   maxAhead = 0
   lists = 0
+  /** Windows that are not closed. */
+  open = 0
 
   put(buffer: Uint8Array, start: number, end: number): Uint8Array {
     const id = new Uint8Array(32)
@@ -31,17 +34,32 @@ class Store implements ChunkSink {
       expect(this.chunks.get(key)).toHaveLength(bytes)
       return this.chunks.get(key)!
     }
-    const prefetch = (id: Uint8Array): string => {
-      const key = Buffer.from(id).toString('hex')
-      this.begun.add(key)
-      this.maxAhead = Math.max(this.maxAhead, this.begun.size)
-      return key
-    }
     const list = async (ref: ChunkRef, level: number): Promise<ChunkRef[]> => {
       this.lists++
       return decodeList(await chunk(ref.id!, ref.chunkBytes), level)
     }
-    return { chunk, prefetch, list } as unknown as ChunkReader
+    return { chunk, list } as unknown as ChunkReader
+  }
+
+  /** Windows of so many chunks. */
+  windows(chunks: number): SegmentWindows {
+    const open = () => {
+      const mine: string[] = []
+      return {
+        add: (ref: ChunkRef) => {
+          if (mine.length === chunks) return undefined
+          mine.push(Buffer.from(ref.id!).toString('hex'))
+          return () => this.reader.chunk(ref.id!, ref.chunkBytes)
+        },
+        fetch: () => {
+          for (const key of mine) this.begun.add(key)
+          this.open++
+          this.maxAhead = Math.max(this.maxAhead, this.begun.size)
+        },
+        close: () => void this.open--,
+      }
+    }
+    return { open } as unknown as SegmentWindows
   }
 }
 
@@ -61,7 +79,7 @@ function build(parts: readonly number[]): { store: Store; stream: StreamRefs; co
 
 async function collect(store: Store, stream: StreamRefs, start: number, end: number): Promise<Buffer> {
   const pieces: Uint8Array[] = []
-  for await (const piece of contentPieces(store.reader, stream, start, end)) {
+  for await (const piece of contentPieces(store.reader, store.windows(3), stream, start, end)) {
     expect(piece.byteOffset).toBe(0)
     expect(piece.byteLength).toBe(piece.buffer.byteLength)
     pieces.push(piece)
@@ -100,18 +118,30 @@ it('walks several levels of lists and fetches none that lie outside the range', 
 it('joins small chunks and cuts large ones into pieces of one size', async () => {
   const { store, stream } = build([100, 700_000, 100, -2_000_000, 5])
   const sizes: number[] = []
-  for await (const piece of contentPieces(store.reader, stream, 0, 2_700_205)) sizes.push(piece.length)
+  for await (const piece of contentPieces(store.reader, store.windows(3), stream, 0, 2_700_205))
+    sizes.push(piece.length)
   expect(sizes).toEqual([524_288, 524_288, 524_288, 524_288, 524_288, 2_700_205 - 5 * 524_288])
 })
 
 it('begins to fetch the segments to come, but few of them', async () => {
   const { store, stream } = build(Array.from({ length: 40 }, () => 600_000))
-  const pieces = contentPieces(store.reader, stream, 0, 24_000_000)
+  const pieces = contentPieces(store.reader, store.windows(3), stream, 0, 24_000_000)
   await pieces.next()
   expect(store.read).toHaveLength(1)
   expect(store.begun.size).toBeGreaterThanOrEqual(2)
   for await (const piece of pieces) expect(piece.length).toBeGreaterThan(0)
-  expect(store.maxAhead).toBeLessThanOrEqual(5)
+  expect(store.maxAhead).toBeLessThanOrEqual(4 * 3)
+  expect(store.open).toBe(0)
+})
+
+it('closes its windows where nobody wants the rest', async () => {
+  const { store, stream } = build(Array.from({ length: 40 }, () => 600_000))
+  for await (const piece of contentPieces(store.reader, store.windows(3), stream, 0, 24_000_000)) {
+    expect(piece.length).toBeGreaterThan(0)
+    break
+  }
+  expect(store.begun.size).toBeGreaterThan(0)
+  expect(store.open).toBe(0)
 })
 
 it('notices a list that stands for another number of bytes than its reference says', async () => {

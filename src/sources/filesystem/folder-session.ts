@@ -1,7 +1,15 @@
 import { statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Json } from '../../errors.ts'
-import { ENTRY_TYPES, type EntryMeta, TYPE_DIRECTORY, TYPE_FILE, TYPE_OTHER, TYPE_SYMLINK } from '../../model/entry.ts'
+import {
+  ENTRY_TYPES,
+  type EntryMeta,
+  placedType,
+  TYPE_DIRECTORY,
+  TYPE_FILE,
+  TYPE_OTHER,
+  TYPE_SYMLINK,
+} from '../../model/entry.ts'
 import { throwIfAborted } from '../../util/abort.ts'
 import { userToLatin1 } from '../../util/paths.ts'
 import type { PlacePlan, SinkContext, SinkEntry, SinkSession } from '../sink.ts'
@@ -147,7 +155,7 @@ function planOf(root: string): ScanPlan {
 
 function metaOf(entry: SinkEntry): EntryMeta {
   const { mode, uid, gid, mtimeNs, linkTarget, linkGroup, facts } = entry
-  return {
+  const meta: EntryMeta = {
     path: userToLatin1(entry.path),
     type: typeOf(entry.type, facts),
     mode,
@@ -159,6 +167,7 @@ function metaOf(entry: SinkEntry): EntryMeta {
     linkGroup,
     attributes: facts,
   }
+  return { ...meta, type: placedType(meta, entry.type) }
 }
 
 function typeOf(type: string, facts: Readonly<Record<string, Json>>): number {
