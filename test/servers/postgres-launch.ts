@@ -2,7 +2,7 @@
  * Starts a server from its programs, on a free loopback port, in a folder of its own. A small shell stands between: it
  * waits at a pipe that only this process holds, so that the server ends and its folder goes however this process ends.
  */
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { chown, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
@@ -15,7 +15,8 @@ import type { StartOptions, TestServer } from './postgres.ts'
 import type { Programs } from './postgres-find.ts'
 
 const run = promisify(execFile)
-const CACHE = fileURLToPath(new URL('../../node_modules/.cache/holdfast/initdb', import.meta.url))
+/** What the tests fetched or made before. */
+export const CACHE = fileURLToPath(new URL('../../node_modules/.cache/holdfast', import.meta.url))
 const START_MS = 30_000
 
 const SETTINGS: Readonly<Record<string, string>> = {
@@ -49,7 +50,7 @@ async function initialise(programs: Programs, data: string, as: Account | undefi
 
 /** Copies what initdb made before, or keeps what it makes now. */
 async function makeData(programs: Programs, data: string, as: Account | undefined, own: boolean): Promise<void> {
-  const cached = join(CACHE, `${programs.version}-${process.getuid?.() ?? 0}`)
+  const cached = join(CACHE, `data-${programs.version}-${process.getuid?.() ?? 0}`)
   if (own || !existsSync(cached)) await initialise(programs, data, as)
   else await copyFolder(cached, data, as)
   if (own || existsSync(cached)) return
@@ -97,9 +98,8 @@ tail -n 20 "$folder/log" 2>/dev/null
 rm -rf "$folder"`
 
 interface Started {
-  readonly child: ChildProcess
-  /** When the server has ended: the last lines of its log. */
-  readonly ended: Promise<string>
+  /** Ends the server. The last lines of its log. */
+  stop(): Promise<string>
   isRunning(): boolean
 }
 
@@ -126,7 +126,13 @@ function startWatched(programs: Programs, folder: string, args: readonly string[
   // The test process may end whenever it has nothing else to do.
   child.unref()
   for (const stream of [child.stdout, child.stdio[3]] as Socket[]) stream.on('error', () => {}).unref()
-  return { child, ended, isRunning: () => running }
+  const stop = (): Promise<string> => {
+    child.ref()
+    ;(child.stdout as Socket).ref()
+    child.stdio[3]?.destroy()
+    return ended
+  }
+  return { stop, isRunning: () => running }
 }
 
 /** Until the last line of postmaster.pid says `ready`, as pg_ctl does. */
@@ -137,8 +143,7 @@ async function untilReady(data: string, started: Started): Promise<void> {
     if (/^ready\s*$/m.test(lines)) return
     await sleep(20)
   }
-  started.child.stdio[3]?.destroy()
-  throw new Error(`Postgres did not start:\n${await started.ended}`)
+  throw new Error(`Postgres did not start:\n${await started.stop()}`)
 }
 
 export async function launchPostgres(programs: Programs, options: StartOptions = {}): Promise<TestServer> {
@@ -165,8 +170,7 @@ export async function launchPostgres(programs: Programs, options: StartOptions =
     major: programs.major,
     dataDir: data,
     async stop() {
-      started.child.stdio[3]?.destroy()
-      await started.ended
+      await started.stop()
     },
   }
 }
