@@ -24,3 +24,21 @@ export const TABLE_PROFILE: ChunkProfile = {
   avgBytes: 16 * KIB,
   maxBytes: 64 * KIB,
 }
+
+/** More chunks than this cost a table more in the index than small chunks save. */
+const MAX_TABLE_CHUNKS = 2_000_000
+/** What a config may name at most. */
+const MAX_CHUNK_BYTES = 4096 * KIB
+
+/**
+ * How a stream of that size is cut: `table` with all its lengths doubled until about two million chunks are enough. It
+ * depends on nothing but the size, so a table that grows past a border (32 GB, 64 GB …) is stored anew once.
+ */
+export function tableProfileFor(table: ChunkProfile, sizeBytes = 0): ChunkProfile {
+  let factor = 1
+  while (sizeBytes / (table.avgBytes * factor) > MAX_TABLE_CHUNKS && table.maxBytes * factor * 2 <= MAX_CHUNK_BYTES) {
+    factor *= 2
+  }
+  const { name, minBytes, avgBytes, maxBytes } = table
+  return { name, minBytes: minBytes * factor, avgBytes: avgBytes * factor, maxBytes: maxBytes * factor }
+}

@@ -2,11 +2,14 @@
 import { linkAbort, race } from '../util/abort.ts'
 import { deferListing } from './listing.ts'
 import { parseSnapshotFilter, parseSnapshotRef } from './options-look.ts'
+import { withReading } from './reading.ts'
 import { listSnapshots } from './snapshot-listing.ts'
 import { resolveSnapshot } from './snapshot-ref.ts'
+import { recordBehind } from './snapshot-view.ts'
+import { loadFacts } from './source-facts.ts'
 import type { EngineContext } from './types-context.ts'
 import type { Listing } from './types-run.ts'
-import type { Snapshot, SnapshotFilter, SnapshotRef } from './types-snapshot.ts'
+import type { Snapshot, SnapshotFilter, SnapshotRef, SnapshotSource } from './types-snapshot.ts'
 
 type Load = (engine: EngineContext, signal: AbortSignal) => Promise<readonly Snapshot[]>
 
@@ -20,10 +23,29 @@ export function snapshotsVerb(engine: EngineContext, load: Load, filter?: Snapsh
 export async function snapshotVerb(engine: EngineContext, load: Load, ref: SnapshotRef): Promise<Snapshot> {
   const parsed = parseSnapshotRef(ref)
   const signal = typeof parsed === 'object' ? parsed.latest.signal : undefined
-  return resolveSnapshot(await loadOpen(engine, load, signal), parsed)
+  const loadOne = async (_: EngineContext, linked: AbortSignal): Promise<Snapshot> =>
+    withAllFacts(engine, resolveSnapshot(await load(engine, linked), parsed), linked)
+  return loadOpen(engine, loadOne, signal)
 }
 
-async function loadOpen(engine: EngineContext, load: Load, signal?: AbortSignal): Promise<readonly Snapshot[]> {
+/** Large facts are read for one snapshot; a listing of thousands leaves them out. */
+async function withAllFacts(engine: EngineContext, snapshot: Snapshot, signal: AbortSignal): Promise<Snapshot> {
+  if (snapshot.sources.every((source) => !recordBehind(source))) return snapshot
+  const sources: SnapshotSource[] = []
+  await withReading(engine, signal, async (reading) => {
+    for (const source of snapshot.sources) {
+      const record = recordBehind(source)
+      sources.push(record ? { ...source, facts: { ...(await loadFacts(reading, record)) } } : source)
+    }
+  })
+  return { ...snapshot, sources }
+}
+
+async function loadOpen<T>(
+  engine: EngineContext,
+  load: (engine: EngineContext, signal: AbortSignal) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
   engine.lifetime.assertOpen()
   const linked = linkAbort(signal, engine.lifetime.signal)
   try {

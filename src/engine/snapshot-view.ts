@@ -48,6 +48,16 @@ export function viewSnapshot(info: SnapshotInfo, note?: Note): Snapshot {
   }
 }
 
-function viewSource({ name, kind, entries, bytes, facts }: SnapshotSourceRecord): SnapshotSource {
-  return { name, kind, entries, bytes, facts: { ...facts } }
+function viewSource(record: SnapshotSourceRecord): SnapshotSource {
+  const { name, kind, entries, bytes, facts, factsRef } = record
+  const view = { name, kind, entries, bytes, facts: { ...facts } }
+  if (factsRef) behind.set(view, record)
+  return view
+}
+
+const behind = new WeakMap<SnapshotSource, SnapshotSourceRecord>()
+
+/** The record of a source whose facts do not lie in the snapshot, and so are not in its view. */
+export function recordBehind(source: SnapshotSource): SnapshotSourceRecord | undefined {
+  return behind.get(source)
 }

@@ -34,6 +34,7 @@ export interface SnapshotSource {
   kind: string
   entries: number
   bytes: number
+  /** What the source recorded about itself. Large ones (some KiB) are empty in listings; `snapshot()` has them all. */
   facts: Readonly<Record<string, Json>>
 }
 

@@ -2,13 +2,19 @@
  * A run of scanned entries on its way between workers; never stored. One buffer of metas and one of fingerprints
  * cross a thread border far cheaper than objects do (an object each: 1.5 to 3.4 µs, measured).
  */
-import { ByteWriter } from '../util/bytes.ts'
-import { type EntryMeta, FINGERPRINT_BYTES, writeMeta } from './entry.ts'
+import { ByteReader, ByteWriter } from '../util/bytes.ts'
+import { type EntryMeta, FINGERPRINT_BYTES, MetaPeek, writeMeta } from './entry.ts'
 
 /** Has content that must be read where it is not known to be unchanged. */
 export const FLAG_CONTENT = 1
 /** Read even where metadata and fingerprint are unchanged. */
 export const FLAG_FORCE_READ = 2
+
+/**
+ * Its facts are completed when it has been read: while its fingerprint is the parent's, the parent's record stands as it
+ * is, since what the scan has cannot be compared with it.
+ */
+export const FLAG_LATE_FACTS = 4
 
 export interface EntryBatch {
   count: number
@@ -46,6 +52,17 @@ export class BatchWriter {
     if (flags) this.contentBytes += meta.sizeBytes ?? 0
   }
 
+  /** The next entry of another batch, as it is. */
+  copy(from: BatchReader): void {
+    const index = this.count++
+    if (index >= this.flags.length) this.grow()
+    const { flags, contentBytes, fingerprints, metas } = from.take()
+    this.flags[index] = flags
+    this.contentBytes += contentBytes
+    this.fingerprints.set(fingerprints, index * FINGERPRINT_BYTES)
+    this.metas.raw(metas)
+  }
+
   private grow(): void {
     const flags = new Uint8Array(new ArrayBuffer(this.flags.length * 2))
     flags.set(this.flags)
@@ -75,6 +92,36 @@ export class BatchWriter {
     this.count = 0
     this.contentBytes = 0
     return batch
+  }
+}
+
+/** Entries of a batch one by one, as the bytes they are. */
+export class BatchReader {
+  private readonly batch: EntryBatch
+  private readonly input: ByteReader
+  private readonly peek = new MetaPeek()
+  private next = 0
+
+  constructor(batch: EntryBatch) {
+    this.batch = batch
+    this.input = new ByteReader(batch.metas)
+  }
+
+  /** Views of the next entry; `metas` with its length in front. */
+  take(): { flags: number; contentBytes: number; fingerprints: Uint8Array; metas: Uint8Array } {
+    const { batch, input, peek } = this
+    const start = input.position
+    const end = input.u32() + input.position
+    peek.read(input)
+    input.position = end
+    const flags = batch.flags[this.next]!
+    const at = this.next++ * FINGERPRINT_BYTES
+    return {
+      flags,
+      contentBytes: flags ? peek.sizeBytes : 0,
+      fingerprints: batch.fingerprints.subarray(at, at + FINGERPRINT_BYTES),
+      metas: batch.metas.subarray(start, end),
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 /** An open repository with what reading and writing need beside its records: the chunk index, and what workers start from. */
 
-import { FILES_PROFILE } from '../chunking/profiles.ts'
+import { type ChunkProfile, FILES_PROFILE, TABLE_PROFILE } from '../chunking/profiles.ts'
 import type { IdAlgorithm } from '../crypto/chunk-id.ts'
 import { describeTransform, runsInWorker } from '../transforms/spec.ts'
 import type { Transform } from '../transforms/transform.ts'
@@ -54,11 +54,19 @@ export class OpenRepository {
       repositoryId,
       keyring: keyring.toPlain(),
       idAlgorithm: config.idAlgorithm as IdAlgorithm,
-      profile: { ...(config.chunking[FILES_PROFILE.name] ?? FILES_PROFILE), name: FILES_PROFILE.name },
+      profile: this.profile(FILES_PROFILE),
+      tableProfile: this.profile(TABLE_PROFILE),
       encode,
       decode: encode,
       compare: this.decodeCheck,
     }
+  }
+
+  /** As the config has it; one that does not name it is cut by the built-in one. */
+  private profile(builtIn: ChunkProfile): ChunkProfile {
+    const { name } = builtIn
+    const { minBytes, avgBytes, maxBytes } = this.repository.config.chunking[name] ?? builtIn
+    return { name, minBytes, avgBytes, maxBytes }
   }
 
   /** Brings the index up to date, and leaves out what a prune has named. One at a time. */

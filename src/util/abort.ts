@@ -69,3 +69,19 @@ export async function race<T>(promise: PromiseLike<T>, signal?: AbortSignal): Pr
     remove()
   }
 }
+
+/** Resolves when the promise has settled, either way, or after so many milliseconds. Never rejects. */
+export async function settled(promise: PromiseLike<unknown>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms)
+  })
+  await Promise.race([
+    promise.then(
+      () => undefined,
+      () => undefined,
+    ),
+    limit,
+  ])
+  clearTimeout(timer)
+}

@@ -7,6 +7,7 @@ import { looksIncompressible } from '../chunking/entropy.ts'
 import { CHUNK_ROW_BYTES, type PackKind, SEGMENT_BYTES } from '../model/pack.ts'
 import { ChunkIndex, type ChunkTablePlain } from './chunk-index.ts'
 import { IdTable, type IdTablePlain } from './id-table.ts'
+import type { ChunkSink } from './list-builder.ts'
 import { type FinishedPack, PackBuilder } from './pack-builder.ts'
 import type { Host } from './rpc.ts'
 import { Moved } from './rpc.ts'
@@ -50,6 +51,12 @@ class Gatherer {
   }
 }
 
+/** Segments under way. Streams that are read side by side have each their own, or reading one back would fetch both. */
+class Lane {
+  readonly compressible = new Gatherer(true)
+  readonly incompressible = new Gatherer(false)
+}
+
 export class ChunkStore {
   readonly index: ChunkIndex
   readonly counters: StoreCounters = { newChunks: 0, newBytes: 0, storedBytes: 0 }
@@ -59,8 +66,8 @@ export class ChunkStore {
   /** Claims of this worker that no shared table had room for. */
   private readonly ownClaims = new Set<string>()
   private readonly packs: PackBuilder
-  private readonly compressible = new Gatherer(true)
-  private readonly incompressible = new Gatherer(false)
+  private readonly common = new Lane()
+  private readonly lanes = [this.common]
   private readonly waiting = new Set<Promise<void>>()
   private failure: unknown
 
@@ -81,8 +88,19 @@ export class ChunkStore {
    * returns. Await `drain()` now and then: that is where the worker waits for uploads.
    */
   put(buffer: Uint8Array, start: number, end: number): Uint8Array {
+    return this.putIn(this.common, buffer, start, end)
+  }
+
+  /** Puts into segments of its own. To be used again, for one stream after the other: it is never given back. */
+  openLane(): ChunkSink {
+    const lane = new Lane()
+    this.lanes.push(lane)
+    return { put: (buffer, start, end) => this.putIn(lane, buffer, start, end) }
+  }
+
+  private putIn(lane: Lane, buffer: Uint8Array, start: number, end: number): Uint8Array {
     const id = this.vault.hasher.id(buffer, start, end)
-    if (!this.index.has(id) && this.claim(id)) this.store(id, buffer, start, end)
+    if (!this.index.has(id) && this.claim(id)) this.store(lane, id, buffer, start, end)
     return id
   }
 
@@ -97,11 +115,11 @@ export class ChunkStore {
     return true
   }
 
-  private store(id: Uint8Array, buffer: Uint8Array, start: number, end: number): void {
+  private store(lane: Lane, id: Uint8Array, buffer: Uint8Array, start: number, end: number): void {
     const length = end - start
     this.counters.newChunks++
     this.counters.newBytes += length
-    const gatherer = looksIncompressible(buffer, start, end) ? this.incompressible : this.compressible
+    const gatherer = looksIncompressible(buffer, start, end) ? lane.incompressible : lane.compressible
     if (length >= SEGMENT_BYTES) {
       const row = Buffer.alloc(CHUNK_ROW_BYTES)
       row.set(id)
@@ -126,8 +144,10 @@ export class ChunkStore {
 
   /** Ends the segments under way, so that none holds chunks of two sources. */
   cut(): void {
-    this.seal(this.compressible)
-    this.seal(this.incompressible)
+    for (const { compressible, incompressible } of this.lanes) {
+      this.seal(compressible)
+      this.seal(incompressible)
+    }
   }
 
   private send(pack: FinishedPack): void {

@@ -20,10 +20,9 @@ export class ContentWriter {
   private readonly zeros: Buffer
   private list: ListBuilder
 
-  constructor(vault: Vault, store: ChunkSink) {
-    const { profile } = vault
+  constructor({ profile, gear }: Pick<Vault, 'profile' | 'gear'>, store: ChunkSink) {
     this.store = store
-    this.chunker = new Chunker(profile, vault.gear)
+    this.chunker = new Chunker(profile, gear)
     this.minBytes = profile.minBytes
     this.window = Buffer.from(new ArrayBuffer(ID_HEADROOM + WINDOW_CHUNKS * profile.maxBytes))
     this.zeros = Buffer.alloc(profile.maxBytes)

@@ -1,6 +1,6 @@
 /** A stored tree compared with what its source holds now, batch by batch as the source is scanned. */
 import { type EntryMeta, FINGERPRINT_BYTES, peekPath, readMeta, typeName } from '../model/entry.ts'
-import { type EntryBatch, FLAG_CONTENT } from '../model/entry-batch.ts'
+import { type EntryBatch, FLAG_CONTENT, FLAG_LATE_FACTS } from '../model/entry-batch.ts'
 import type { TreeRoot } from '../model/page.ts'
 import { type StreamRefs, writeStreams } from '../model/streams.ts'
 import { ByteReader, ByteWriter } from '../util/bytes.ts'
@@ -166,6 +166,9 @@ export class LiveDiff {
     const verdict = this.contentOf(base, before, after, index)
     // What a source does not say cannot have changed.
     if (verdict !== 'modified') after.sizeBytes ??= before.sizeBytes
+    // Facts that come with the content are not there yet; the rest of them says nothing without these.
+    const isLate = (this.current!.batch.flags[index]! & FLAG_LATE_FACTS) !== 0
+    if (isLate) after.attributes = before.attributes
     const otherwise = hasOtherMetadata(before, after) ? 'metadata' : undefined
     if (verdict === 'modified') this.add({ type: 'modified', before, after, isChecked: false })
     else if (verdict === 'read') this.check({ type: otherwise, before, after, isChecked: true }, bytes, streamsAt(base))

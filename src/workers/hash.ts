@@ -6,7 +6,9 @@ import { type StreamRefs, writeStreams } from '../model/streams.ts'
 import { ByteReader, ByteWriter } from '../util/bytes.ts'
 import { ContentWriter } from './content-writer.ts'
 import { type FileContext, readFileInto } from './file-ingest.ts'
-import type { Host, Service } from './rpc.ts'
+import type { ChunkSink } from './list-builder.ts'
+import { type Host, Moved, type Service } from './rpc.ts'
+import { profileOf, type StreamHead, type StreamPiece, type StreamTail } from './stream-ingest.ts'
 import { createVault, type Vault, type VaultPlain } from './vault.ts'
 
 export interface HashInit {
@@ -43,13 +45,17 @@ export async function createHash(init: HashInit, host: Host): Promise<Service> {
 }
 
 class HashService implements Service {
+  private readonly vault: Vault
+  private readonly put: ChunkSink['put']
+  private streamed: ContentWriter | undefined
   private readonly context: FileContext
   private readonly scratch = new ByteWriter(4096)
   private last: Promise<unknown> = Promise.resolve()
 
   constructor(vault: Vault, { onUnreadable }: HashInit, host: Host) {
-    const put = (buffer: Uint8Array, start: number, end: number): Uint8Array => vault.hasher.id(buffer, start, end)
-    const writer = new ContentWriter(vault, { put })
+    this.vault = vault
+    this.put = (buffer, start, end) => vault.hasher.id(buffer, start, end)
+    const writer = new ContentWriter(vault, { put: this.put })
     this.context = { host, store: { drain: async () => {} }, writer, onUnreadable, follow: false }
   }
 
@@ -63,10 +69,29 @@ class HashService implements Service {
   private run(method: string, args: unknown): unknown {
     this.context.host.throwIfAborted()
     if (method === 'files') return this.files(args as HashJob)
-    if (method === 'data') return this.context.writer.write((args as { bytes: Uint8Array }).bytes)
-    if (method === 'end')
-      return this.isExpected(this.context.writer.finish(), (args as { expected: Uint8Array }).expected)
+    if (method === 'data') return this.data(args as StreamPiece)
+    if (method === 'end') return this.end(args as StreamTail & { expected: Uint8Array })
     throw new BackupError('INTERNAL', `hash has no method ${method}`, { origin: 'repository' })
+  }
+
+  /** One stream after the other. Its buffer goes back, to be filled again. */
+  private data({ stream, bytes }: StreamPiece): Moved {
+    this.writerFor(stream).write(bytes)
+    return new Moved(bytes, [bytes.buffer])
+  }
+
+  private end({ stream, bytes, expected }: StreamTail & { expected: Uint8Array }): boolean {
+    const writer = this.writerFor(stream)
+    writer.write(bytes)
+    this.streamed = undefined
+    return this.isExpected(writer.finish(), expected)
+  }
+
+  /** As a backup cuts it, else the ids could not be compared. */
+  private writerFor(stream: StreamHead): ContentWriter {
+    const { vault, put } = this
+    this.streamed ??= new ContentWriter({ profile: profileOf(stream, vault), gear: vault.gear }, { put })
+    return this.streamed
   }
 
   private async files(job: HashJob): Promise<HashResult> {

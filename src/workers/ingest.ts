@@ -10,6 +10,7 @@ import { type FileOutcome, readFileInto } from './file-ingest.ts'
 import type { IdTablePlain } from './id-table.ts'
 import { type Host, Moved, type Service } from './rpc.ts'
 import { SmallFiles } from './small-files.ts'
+import { type StreamEnd, type StreamPiece, StreamTable, type StreamTail } from './stream-ingest.ts'
 import { createVault, type Vault, type VaultPlain } from './vault.ts'
 
 export interface IngestInit {
@@ -53,21 +54,20 @@ export async function createIngest(init: IngestInit, host: Host): Promise<Servic
 class IngestService implements Service {
   private readonly store: ChunkStore
   private readonly writer: ContentWriter
-  private readonly vault: Vault
   private readonly host: Host
   private readonly onUnreadable: 'fail' | 'skip'
   private readonly small: SmallFiles
-  private streamed: ContentWriter | undefined
+  private readonly streams: StreamTable
   private source: string | undefined
   private last: Promise<unknown> = Promise.resolve()
 
   constructor(vault: Vault, init: IngestInit, host: Host) {
-    this.vault = vault
     this.host = host
     this.onUnreadable = init.onUnreadable
     this.store = new ChunkStore(vault, init.store, 'content', host)
     this.writer = new ContentWriter(vault, this.store)
     this.small = new SmallFiles(this.store, this.writer)
+    this.streams = new StreamTable(vault, this.store, host)
   }
 
   /** Calls run one after the other, though they may be sent ahead: the worker never waits for the main thread. */
@@ -80,9 +80,8 @@ class IngestService implements Service {
   private run(method: string, args: unknown): unknown {
     this.host.throwIfAborted()
     if (method === 'read') return this.read(args as ReadJob)
-    if (method === 'data') return this.data(args as { source: string; bytes: Uint8Array })
-    if (method === 'end') return this.end(args as { meta: EntryMeta })
-    if (method === 'drop') return this.streamed?.reset()
+    if (method === 'data') return this.data(args as StreamPiece)
+    if (method === 'end') return this.end(args as StreamTail)
     if (method === 'claims') return this.store.addClaims(args as IdTablePlain)
     if (method === 'finish') return this.finish()
     throw new BackupError('INTERNAL', `ingest has no method ${method}`, { origin: 'repository' })
@@ -115,20 +114,16 @@ class IngestService implements Service {
     return results.take()
   }
 
-  private async data({ source, bytes }: { source: string; bytes: Uint8Array }): Promise<void> {
-    this.begin(source)
-    this.streamed ??= new ContentWriter(this.vault, this.store)
-    this.streamed.write(bytes)
-    await this.store.drain()
+  /** The next piece of a stream. Its buffer goes back, to be filled again. */
+  private async data(piece: StreamPiece): Promise<Moved> {
+    this.begin(piece.stream.source)
+    await this.streams.data(piece)
+    return new Moved(piece.bytes, [piece.bytes.buffer])
   }
 
-  /** Record of the entry whose bytes came by 'data'; none came for an empty one. */
-  private async end({ meta }: { meta: EntryMeta }): Promise<Uint8Array> {
-    const stream = this.streamed?.finish()
-    await this.store.drain()
-    const out = new ByteWriter(1024)
-    writeRecord(out, meta, stream && stream.refs.length > 0 ? [stream] : [])
-    return out.copy()
+  private async end(tail: StreamTail): Promise<StreamEnd> {
+    this.begin(tail.stream.source)
+    return this.streams.end(tail)
   }
 
   private async finish(): Promise<ChunkStore['counters']> {

@@ -28,6 +28,8 @@ export class PendingBatch {
   private readonly awaitedFingerprints = new ByteWriter(4 * 1024)
   private awaited = 0
   private awaitedBytes = 0
+  /** Of the records that are taken over from the parent. */
+  keptBytes = 0
   private result: ReadResult | undefined
   job: ReadJob | null = null
   /** By number among the awaited. */
@@ -47,6 +49,7 @@ export class PendingBatch {
     at: number,
   ): void {
     this.addKnown(path, sizeBytes, fingerprints, at)
+    this.keptBytes += sizeBytes
     const position = this.records.reserve(end - start)
     this.records.bytes.set(page.subarray(start, end), position)
     this.ends.push(this.records.length)

@@ -45,6 +45,8 @@ export interface SourceEnd {
 export interface ScannedAnswer {
   batch: number
   job: ReadJob | null
+  /** Content of the entries that are as the parent has them. */
+  keptBytes: number
   /** latin1; for progress. */
   lastPath: string
 }
@@ -96,8 +98,8 @@ class TreeService implements Service {
     const pending = await source.join.merge(batch, source.name)
     const number = source.enqueue(pending)
     await this.store.drain()
-    const { job } = pending
-    const answer: ScannedAnswer = { batch: number, job, lastPath: source.join.last }
+    const { job, keptBytes } = pending
+    const answer: ScannedAnswer = { batch: number, job, keptBytes, lastPath: source.join.last }
     return job ? new Moved(answer, [job.metas.buffer, job.fingerprints.buffer]) : answer
   }
 

@@ -13,7 +13,10 @@ export interface VaultPlain {
   repositoryId: string
   keyring: KeyringPlain
   idAlgorithm: IdAlgorithm
+  /** Of files, and of all that names none. */
   profile: ChunkProfile
+  /** Of streams of rows. */
+  tableProfile: ChunkProfile
   /** For new data, in the order they are applied. */
   encode: readonly (TransformSpec | Transform)[]
   /** Custom ones that stored data may name. */
@@ -28,6 +31,7 @@ export interface Vault {
   readonly hasher: IdHasher
   readonly gear: Int32Array
   readonly profile: ChunkProfile
+  readonly tableProfile: ChunkProfile
   readonly sealer: Sealer
   readonly opener: Opener
   readonly compare: boolean
@@ -44,6 +48,7 @@ export async function createVault(plain: VaultPlain): Promise<Vault> {
     hasher: createIdHasher(plain.idAlgorithm, keyring.idsKey),
     gear: gearTable(keyring.chunkingKey),
     profile: plain.profile,
+    tableProfile: plain.tableProfile,
     sealer: createSealer({ keyring, repositoryId, transforms: encode }),
     opener: createOpener({ keyring, repositoryId, transforms: registry }),
     compare: plain.compare,

@@ -6,6 +6,11 @@ import type { TreeCounts } from '../../workers/tree.ts'
 import type { RunContext } from '../run-context.ts'
 import type { BackupCounts } from '../types-backup.ts'
 
+export interface SourceTotals {
+  items: number | null
+  bytes: number | null
+}
+
 export class BackupTally {
   readonly counts: BackupCounts = {
     entries: 0,
@@ -23,6 +28,7 @@ export class BackupTally {
   private readonly maxSourceBytes: number | undefined
   private foundEntries = 0
   private foundBytes = 0
+  private unread: SourceTotals[] = []
   /** Bytes of large files that were shown before their batch was done. */
   private ahead = 0
 
@@ -47,9 +53,34 @@ export class BackupTally {
     }
   }
 
-  /** The scan of the last source has ended: totals are known from now on. */
+  /** Of all sources in the order in which they are read; null is what one cannot say beforehand. */
+  expect(totals: readonly SourceTotals[]): void {
+    this.unread = [...totals]
+    this.showTotals()
+  }
+
+  /** A source has given all its entries: what was found counts from now on, not what was expected. */
   scanned(): void {
-    this.run.progress.total({ items: this.foundEntries, bytes: this.foundBytes })
+    this.unread.shift()
+    this.showTotals()
+  }
+
+  private showTotals(): void {
+    const { unread } = this
+    const items = sum(
+      this.foundEntries,
+      unread.map((each) => each.items),
+    )
+    const bytes = sum(
+      this.foundBytes,
+      unread.map((each) => each.bytes),
+    )
+    this.run.progress.total({ items, bytes })
+  }
+
+  /** Bytes of a stream; `done` is not told of them again. */
+  streamed(bytes: number, currentPath: string): void {
+    this.run.progress.add({ bytes, currentPath })
   }
 
   reading(bytes: number): void {
@@ -83,4 +114,11 @@ export class BackupTally {
     this.counts.newBytes = newBytes
     this.counts.storedBytes = storedBytes
   }
+}
+
+function sum(found: number, expected: readonly (number | null)[]): number | null {
+  return expected.reduce(
+    (total, each) => (total === null || each === null ? null : total + each),
+    found as number | null,
+  )
 }

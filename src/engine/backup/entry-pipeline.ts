@@ -1,68 +1,123 @@
 /** A custom source into the repository: its entries and streams come through the main thread, and leave it by transfer. */
-import { FINGERPRINT_BYTES, readMeta } from '../../model/entry.ts'
 import type { RepositoryWriter } from '../../repository/writer.ts'
-import type { SourceEntry, SourceSession } from '../../sources/source.ts'
-import { ByteReader, ByteWriter } from '../../util/bytes.ts'
-import { type ReadJob, type ReadResult, STATUS_OK } from '../../workers/ingest.ts'
-import type { Session } from '../../workers/rpc.ts'
-import { fingerprintOf, type SourceBatch, sendContent, sourceBatches } from './source-entries.ts'
+import type { SourceSession } from '../../sources/source.ts'
+import { type LinkedAbort, linkAbort, settled } from '../../util/abort.ts'
+import type { ReadResult } from '../../workers/ingest.ts'
+import { type SourceBatch, sourceBatches } from './source-entries.ts'
 import { type PipelineHooks, type SourceInput, SourcePipeline, type SourceResult } from './source-pipeline.ts'
+import { StreamReader } from './stream-reader.ts'
+
+/** Whatever a source says: each stream costs some MiB. */
+const MAX_CONCURRENCY = 64
+/** Entries of batches that wait for a stream to end while others go on. */
+const MAX_WAITING = 10_000
+/** How long streams may take to end after a failure; then the session ends with them open. */
+const LEAVE_MS = 1000
+
+export interface EntryHooks extends PipelineHooks {
+  /** Bytes of a stream, as they are read. */
+  streamed(bytes: number, path: string): void
+}
 
 export async function backupEntries(
   writer: RepositoryWriter,
   session: SourceSession,
   input: SourceInput,
-  hooks: PipelineHooks,
+  hooks: EntryHooks,
 ): Promise<SourceResult> {
+  const stop = linkAbort(hooks.signal)
   const pipeline = new SourcePipeline(writer, hooks)
-  await pipeline.begin(input)
-  for await (const entries of sourceBatches(input.name, session, hooks.signal)) {
-    await pushEntries(writer, pipeline, entries, hooks)
+  const reader = streamReader(writer, session, input.name, hooks, stop)
+  const batches = new WaitingBatches(pipeline, stop)
+  try {
+    await pipeline.begin(input)
+    for await (const batch of sourceBatches(input.name, session, stop.signal)) {
+      await pushEntries(pipeline, reader, batches, batch, hooks)
+      await reader.room()
+    }
+    await batches.drain(0)
+    hooks.scanned()
+    return await pipeline.end()
+  } catch (error) {
+    // All that is open ends before the session does.
+    stop.abort(error)
+    await settled(reader.settle(), LEAVE_MS)
+    throw error
+  } finally {
+    stop.dispose()
   }
-  hooks.scanned()
-  return pipeline.end()
+}
+
+function streamReader(
+  writer: RepositoryWriter,
+  { concurrency = 1 }: SourceSession,
+  source: string,
+  hooks: EntryHooks,
+  { signal, abort }: LinkedAbort,
+): StreamReader {
+  return new StreamReader({
+    source,
+    sessions: writer.ingest,
+    concurrency: Math.min(Math.max(Math.trunc(concurrency) || 1, 1), MAX_CONCURRENCY),
+    signal,
+    onBytes: (bytes, unannounced, path) => {
+      if (unannounced > 0) hooks.found(0, unannounced)
+      hooks.streamed(bytes, path)
+    },
+    onEntry: (path) => hooks.done(1, 0, path),
+    onFailure: abort,
+  })
 }
 
 async function pushEntries(
-  writer: RepositoryWriter,
   pipeline: SourcePipeline,
+  reader: StreamReader,
+  batches: WaitingBatches,
   { batch, contents }: SourceBatch,
-  hooks: PipelineHooks,
+  hooks: EntryHooks,
 ): Promise<void> {
-  pipeline.noteScan(batch, [])
   const { count, contentBytes } = batch
-  const { batch: number, job, path } = await pipeline.merge(batch)
-  hooks.done(count - (job?.count ?? 0), contentBytes - (job?.contentBytes ?? 0), path)
+  pipeline.noteScan(batch, [])
+  const { batch: number, job, keptBytes, path } = await pipeline.merge(batch)
+  const announced = contentBytes - (job?.contentBytes ?? 0)
+  if (keptBytes > announced) hooks.found(0, keptBytes - announced)
+  hooks.done(count - (job?.count ?? 0), Math.max(keptBytes, announced), path)
   if (!job) return
-  const result = await readContents(writer.ingest[0]!, job, contents, hooks)
-  await pipeline.complete(number, result, job.count, job.contentBytes, path)
+  await batches.drain(MAX_WAITING)
+  batches.add(number, job.count, path, await reader.begin(job, contents))
 }
 
-/** One stream after the other: a worker cuts and packs, the source is never ahead of it by more than one piece. */
-async function readContents(
-  session: Session,
-  job: ReadJob,
-  contents: ReadonlyMap<string, SourceEntry>,
-  hooks: PipelineHooks,
-): Promise<ReadResult> {
-  const input = new ByteReader(job.metas)
-  const records = new ByteWriter(16 * 1024)
-  const fingerprints = new ByteWriter(job.count * FINGERPRINT_BYTES)
-  let readBytes = 0
-  for (let i = 0; i < job.count; i++) {
-    const end = input.u32() + input.position
-    const meta = readMeta(input)
-    input.position = end
-    const entry = contents.get(meta.path)!
-    const read = await sendContent(session, job.source, entry, hooks.signal)
-    const record = await session.call<Uint8Array>('end', { meta: { ...meta, sizeBytes: meta.sizeBytes ?? read } })
-    records.u32(record.length)
-    records.raw(record)
-    const [low, high] = fingerprintOf(entry.fingerprint)
-    fingerprints.i64(low)
-    fingerprints.i64(BigInt.asIntN(64, high))
-    readBytes += read
+/** Batches whose entries have all been begun, and not all been read. */
+class WaitingBatches {
+  private readonly pipeline: SourcePipeline
+  private readonly stop: LinkedAbort
+  private readonly running = new Set<Promise<void>>()
+  private entries = 0
+  private failure: { error: unknown } | undefined
+
+  constructor(pipeline: SourcePipeline, stop: LinkedAbort) {
+    this.pipeline = pipeline
+    this.stop = stop
   }
-  const statuses = new Uint8Array(job.count).fill(STATUS_OK)
-  return { records: records.copy(), fingerprints: fingerprints.copy(), statuses, warnings: [], readBytes }
+
+  add(number: number, entries: number, path: string, read: () => Promise<ReadResult>): void {
+    this.entries += entries
+    const task: Promise<void> = read()
+      .then((result) => this.pipeline.complete(number, result, 0, 0, path))
+      .catch((error: unknown) => {
+        this.failure ??= { error }
+        this.stop.abort(error)
+      })
+      .finally(() => {
+        this.entries -= entries
+        this.running.delete(task)
+      })
+    this.running.add(task)
+  }
+
+  /** Until at most so many entries wait. */
+  async drain(atMost: number): Promise<void> {
+    while (this.entries > atMost) await Promise.race(this.running)
+    if (this.failure) throw this.failure.error
+  }
 }

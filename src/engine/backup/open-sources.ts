@@ -4,9 +4,11 @@ import { BackupError } from '../../errors.ts'
 import type { TreeRoot } from '../../model/page.ts'
 import type { SnapshotSourceRecord } from '../../model/snapshot.ts'
 import type { Source, SourceSession } from '../../sources/source.ts'
+import { race, settled } from '../../util/abort.ts'
 import type { RunContext } from '../run-context.ts'
+import type { SourceFacts } from '../source-facts.ts'
 import type { EngineContext } from '../types-context.ts'
-import type { Parents } from './parents.ts'
+import type { SourceTotals } from './backup-tally.ts'
 
 export interface OpenedSource {
   readonly name: string
@@ -16,6 +18,9 @@ export interface OpenedSource {
   result?: { root: TreeRoot | null; entries: number; bytes: number }
   facts?: Readonly<Record<string, Json>>
 }
+
+/** How long a session may take to end after a failure. */
+const DISPOSE_MS = 2000
 
 export class OpenedSources {
   readonly list: OpenedSource[] = []
@@ -34,10 +39,21 @@ export class OpenedSources {
 
   /** It has been read: its facts are taken, then its connections and locks end; uploads may go on. */
   async release(source: OpenedSource): Promise<void> {
-    source.facts = await fromSource(source.name, source.session.describe())
+    source.facts = await race(fromSource(source.name, source.session.describe()), this.run.signal)
     this.open.delete(source)
     await fromSource(source.name, source.session[Symbol.asyncDispose]())
     this.run.emit('source:release', { source: source.name })
+  }
+
+  /** What they say of themselves before they are read; nothing of a tree that a worker scans. */
+  totals(): Promise<SourceTotals[]> {
+    const { signal } = this.run
+    return Promise.all(
+      this.list.map(async ({ name, session }) => {
+        const totals = session.totals && (await race(fromSource(name, session.totals()), signal))
+        return totals ?? { items: null, bytes: null }
+      }),
+    )
   }
 
   records(): SnapshotSourceRecord[] {
@@ -51,24 +67,26 @@ export class OpenedSources {
     }))
   }
 
-  /** Ends what is still open, after a failure. */
+  /** Ends what is still open, after a failure. One that does not end is not waited for. */
   async close(): Promise<void> {
-    await Promise.allSettled([...this.open].map(({ session }) => session[Symbol.asyncDispose]()))
+    const open = [...this.open]
     this.open.clear()
+    const ended = open.map(({ session }) => settled((async () => session[Symbol.asyncDispose]())(), DISPOSE_MS))
+    await Promise.all(ended)
   }
 }
 
 export async function openSources(
   engine: EngineContext,
   sources: readonly Source[],
-  parents: Pick<Parents, 'factsOf'>,
+  factsOf: (source: string) => Promise<SourceFacts | undefined>,
   run: RunContext,
 ): Promise<OpenedSources> {
   const opened = new OpenedSources(run)
   const { localPath } = engine.target
   try {
     for (const source of sources) {
-      const facts = parents.factsOf(source.name)
+      const facts = await factsOf(source.name)
       const session = await fromSource(
         source.name,
         source.open({
@@ -92,14 +110,18 @@ export async function fromSource<T>(name: string, promise: PromiseLike<T>): Prom
   try {
     return await promise
   } catch (error) {
-    if (BackupError.is(error)) throw error
-    const message = error instanceof Error ? error.message : String(error)
-    throw new BackupError('SOURCE_UNREACHABLE', `Source ${name} failed: ${message}`, {
-      origin: 'source',
-      details: { source: name },
-      cause: error,
-    })
+    throw sourceError(name, error)
   }
+}
+
+export function sourceError(name: string, error: unknown): BackupError {
+  if (BackupError.is(error)) return error
+  const message = error instanceof Error ? error.message : String(error)
+  return new BackupError('SOURCE_UNREACHABLE', `Source ${name} failed: ${message}`, {
+    origin: 'source',
+    details: { source: name },
+    cause: error,
+  })
 }
 
 function rootRecord(root: TreeRoot | null): SnapshotSourceRecord['root'] {

@@ -1,6 +1,6 @@
 /** Which older snapshot each source is compared with. */
-import type { Json } from '../../errors.ts'
 import type { TreeRoot } from '../../model/page.ts'
+import type { SnapshotSourceRecord } from '../../model/snapshot.ts'
 import type { SnapshotInfo } from '../../repository/snapshots.ts'
 import type { ParsedBackupOptions } from '../options-backup.ts'
 import { resolveSnapshot } from '../snapshot-ref.ts'
@@ -22,11 +22,7 @@ export class Parents {
     return treeRoot(this.recordOf(source))
   }
 
-  factsOf(source: string): Readonly<Record<string, Json>> | undefined {
-    return this.recordOf(source)?.facts
-  }
-
-  private recordOf(source: string) {
+  recordOf(source: string): SnapshotSourceRecord | undefined {
     return this.bySource.get(source)?.record.sources.find(({ name }) => name === source)
   }
 }

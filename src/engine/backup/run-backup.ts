@@ -8,9 +8,11 @@ import { RepositoryWriter } from '../../repository/writer.ts'
 import { retrying } from '../../targets/wrappers/retrying.ts'
 import type { Lease } from '../../workers/pool.ts'
 import { type ParsedBackupOptions, sourceKeys } from '../options-backup.ts'
+import { Reading } from '../reading.ts'
 import { type BodyResult, type RunContext, withRun } from '../run-context.ts'
 import { describeOptions } from '../run-report.ts'
 import { viewSnapshot } from '../snapshot-view.ts'
+import { loadFacts, type SourceFacts } from '../source-facts.ts'
 import type { BackupResult } from '../types-backup.ts'
 import type { EngineContext } from '../types-context.ts'
 import { verifySnapshot } from '../verify/run-verify.ts'
@@ -61,10 +63,18 @@ async function withinRun(
   lease: Lease,
 ): Promise<BodyResult<'backup'>> {
   const parents = chooseParents(protocol.snapshots, engine.host, options)
-  const opening = openSources(engine, options.sources, parents, run)
   const loading = engine.repository.refreshIndex(lease, run.signal, protocol)
+  const reading = new Reading(engine, borrowed(lease), run.signal)
+  const factsOf = async (source: string): Promise<SourceFacts | undefined> => {
+    const record = parents.recordOf(source)
+    // Facts that are a chunk of their own need the index.
+    if (record?.factsRef) await loading
+    return record && loadFacts(reading, record)
+  }
+  const opening = openSources(engine, options.sources, factsOf, run)
   // Both to their ends: what the one has opened must be closed when the other fails.
   await Promise.allSettled([opening, loading])
+  await reading.close()
   const sources = await opening
   try {
     await loading
@@ -72,6 +82,11 @@ async function withinRun(
   } finally {
     await sources.close()
   }
+}
+
+/** For a user of the threads that must not give them back. */
+function borrowed(lease: Lease): Lease {
+  return { ...lease, release: () => undefined }
 }
 
 async function writeSnapshot(
@@ -86,11 +101,12 @@ async function writeSnapshot(
   const tally = new BackupTally(run, options)
   const writer = await openWriter(engine, options, run, protocol, lease, tally)
   try {
+    tally.expect(await sources.totals())
     run.progress.phase('read')
     for (const source of sources.list) {
       await backupSource({
         writer,
-        thread: lease.threads[0]!,
+        threads: lease.threads,
         source,
         parent: parents.rootOf(source.name),
         options,

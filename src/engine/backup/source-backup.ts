@@ -3,13 +3,13 @@ import type { TreeRoot } from '../../model/page.ts'
 import type { RepositoryWriter } from '../../repository/writer.ts'
 import type { Thread } from '../../workers/rpc.ts'
 import type { BackupTally } from './backup-tally.ts'
-import { backupEntries } from './entry-pipeline.ts'
+import { backupEntries, type EntryHooks } from './entry-pipeline.ts'
 import type { OpenedSource } from './open-sources.ts'
-import { backupScan, type PipelineHooks } from './source-pipeline.ts'
+import { backupScan } from './source-pipeline.ts'
 
 export interface SourceBackup {
   writer: RepositoryWriter
-  thread: Thread
+  threads: readonly Thread[]
   source: OpenedSource
   parent: TreeRoot | null
   options: { onEntryError: 'fail' | 'skip' }
@@ -19,7 +19,7 @@ export interface SourceBackup {
 
 export async function backupSource({
   writer,
-  thread,
+  threads,
   source,
   parent,
   options,
@@ -28,16 +28,17 @@ export async function backupSource({
 }: SourceBackup): Promise<void> {
   const { name, session } = source
   const at = (path: string): string => `${name}/${path}`
-  const hooks: PipelineHooks = {
+  const hooks: EntryHooks = {
     signal,
     warn: (warning) => tally.warn(warning.path === undefined ? warning : { ...warning, path: at(warning.path) }),
     found: (entries, bytes) => tally.found(entries, bytes),
     scanned: () => tally.scanned(),
+    streamed: (bytes, path) => tally.streamed(bytes, at(path)),
     done: (entries, bytes, path) => tally.done(entries, bytes, at(path)),
   }
   const input = { name, parent, onUnreadable: options.onEntryError }
   const result = session.scan
-    ? await backupScan(writer, thread, session.scan, input, hooks)
+    ? await backupScan(writer, threads, session.scan, input, hooks)
     : await backupEntries(writer, session, input, hooks)
   source.result = { root: result.root, entries: result.counts.entries, bytes: result.counts.contentBytes }
   tally.source(result.counts, result.readBytes, result.skipped)

@@ -2,12 +2,16 @@
 import { sha256 } from '../../crypto/hash.ts'
 import { BackupError } from '../../errors.ts'
 import { ENTRY_TYPES, type EntryMeta, TYPE_OTHER } from '../../model/entry.ts'
-import { BatchWriter, type EntryBatch, FLAG_CONTENT, FLAG_FORCE_READ } from '../../model/entry-batch.ts'
-import type { EntryContent, SourceEntry, SourceSession } from '../../sources/source.ts'
-import { race, throwIfAborted } from '../../util/abort.ts'
+import {
+  BatchWriter,
+  type EntryBatch,
+  FLAG_CONTENT,
+  FLAG_FORCE_READ,
+  FLAG_LATE_FACTS,
+} from '../../model/entry-batch.ts'
+import type { SourceEntry, SourceSession } from '../../sources/source.ts'
 import { isSafePath, userToLatin1 } from '../../util/paths.ts'
-import type { Session } from '../../workers/rpc.ts'
-import { fromSource } from './open-sources.ts'
+import { pulled } from './pulled.ts'
 
 export interface SourceBatch {
   batch: EntryBatch
@@ -23,23 +27,6 @@ export async function* sourceBatches(
 ): AsyncGenerator<SourceBatch> {
   for await (const entries of pulled(source, session.entries(), signal)) {
     if (entries.length > 0) yield batchOf(source, entries)
-  }
-}
-
-/** What a plugin yields; but an abort does not wait for a plugin that does not listen to it. */
-async function* pulled<T>(source: string, items: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
-  const iterator = items[Symbol.asyncIterator]()
-  try {
-    for (;;) {
-      const { value, done } = await race(fromSource(source, iterator.next()), signal)
-      if (done) return
-      throwIfAborted(signal)
-      yield value
-    }
-  } finally {
-    const ended = fromSource(source, Promise.resolve(iterator.return?.()))
-    if (signal.aborted) ended.catch(() => undefined)
-    else await ended
   }
 }
 
@@ -60,9 +47,14 @@ function addEntry(out: BatchWriter, contents: Map<string, SourceEntry>, source: 
     })
   }
   const [low, high] = fingerprintOf(entry.fingerprint)
-  const forced = entry.fingerprint === undefined ? FLAG_FORCE_READ : 0
   if (entry.content) contents.set(meta.path, entry)
-  out.add(meta, entry.content ? FLAG_CONTENT | forced : 0, low, high)
+  out.add(meta, flagsOf(entry), low, high)
+}
+
+function flagsOf({ content, fingerprint }: SourceEntry): number {
+  if (!content) return 0
+  const forced = fingerprint === undefined ? FLAG_FORCE_READ : 0
+  return FLAG_CONTENT | forced | (content.from === 'stream' && content.finish ? FLAG_LATE_FACTS : 0)
 }
 
 function metaOf(entry: SourceEntry): EntryMeta {
@@ -88,48 +80,4 @@ export function fingerprintOf(fingerprint: string | undefined): [bigint, bigint]
   if (fingerprint === undefined) return [0n, 0n]
   const digest = Buffer.from(sha256(new TextEncoder().encode(fingerprint)))
   return [digest.readBigInt64LE(0), digest.readBigUInt64LE(8)]
-}
-
-/** Gives an entry's content to a worker, never more than one piece ahead of it. The number of bytes. */
-export async function sendContent(
-  session: Session,
-  source: string,
-  entry: SourceEntry,
-  signal: AbortSignal,
-): Promise<number> {
-  let sent = 0
-  const pieces = await race(fromSource(source, openContent(entry.content!, signal)), signal)
-  for await (const piece of pulled(source, pieces, signal)) {
-    const bytes = owned(piece)
-    sent += bytes.length
-    await session.call('data', { source, bytes }, [bytes.buffer])
-  }
-  checkSize(source, entry, sent)
-  return sent
-}
-
-function checkSize(source: string, { path, size }: SourceEntry, read: number): void {
-  if (size === undefined || size === read) return
-  throw new BackupError('SOURCE_CHANGED', `Source ${source} announced ${size} bytes for "${path}" and gave ${read}.`, {
-    origin: 'source',
-    retryable: true,
-    details: { source, path, announced: size, read },
-  })
-}
-
-async function openContent(content: EntryContent, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
-  if (content.from === 'stream') return content.open({ signal })
-  if (content.from === 'bytes') return once(new Uint8Array(content.bytes))
-  const { createReadStream } = await import('node:fs')
-  return createReadStream(content.path, { highWaterMark: 1024 * 1024, signal })
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  if (bytes.length > 0) yield bytes
-}
-
-/** Bytes that own their buffer are given away; a piece of a pool is copied. */
-function owned(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  const whole = bytes.buffer instanceof ArrayBuffer && bytes.byteLength === bytes.buffer.byteLength
-  return whole ? (bytes as Uint8Array<ArrayBuffer>) : new Uint8Array(bytes)
 }

@@ -8,6 +8,7 @@ import { makeListing } from '../listing.ts'
 import { findSnapshot } from '../load-snapshots.ts'
 import { withReadingItems } from '../reading-items.ts'
 import { treeRoot } from '../snapshot-view.ts'
+import { loadFacts, type SourceFacts } from '../source-facts.ts'
 import type { EntriesOptions, Entry } from '../types-browse.ts'
 import type { EngineContext } from '../types-context.ts'
 import type { Listing } from '../types-run.ts'
@@ -67,7 +68,7 @@ async function* listed(
   const recursive = options.recursive === true || search !== undefined
   if (path === undefined && !recursive) {
     note.total = sources.length
-    yield* sources.map(viewSource).filter((entry) => after === undefined || entry.path > after)
+    yield* listSources(engine, sources, after, signal)
     return
   }
   const place = path === undefined ? undefined : parseEntryPath(path)
@@ -81,7 +82,23 @@ async function* listed(
   })
 }
 
-function viewSource({ name, facts }: SnapshotSourceRecord): Entry {
+/** Only facts that lie outside of the snapshot need the index. */
+async function* listSources(
+  engine: EngineContext,
+  sources: readonly SnapshotSourceRecord[],
+  after: string | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<Entry> {
+  const wanted = sources.filter(({ name }) => after === undefined || name > after)
+  if (wanted.every(({ factsRef }) => !factsRef)) yield* wanted.map((source) => viewSource(source.name, source.facts))
+  else {
+    yield* withReadingItems(engine, signal, async function* (reading) {
+      for (const source of wanted) yield viewSource(source.name, await loadFacts(reading, source))
+    })
+  }
+}
+
+function viewSource(name: string, facts: SourceFacts): Entry {
   return { path: name, type: 'directory', size: 0, facts: { ...facts } }
 }
 

@@ -7,6 +7,7 @@ import { invalidOption } from '../options.ts'
 import { type Reading, withReading } from '../reading.ts'
 import type { RunContext } from '../run-context.ts'
 import { treeRoot } from '../snapshot-view.ts'
+import { loadFacts, type SourceFacts } from '../source-facts.ts'
 import type { Diff, DiffOptions } from '../types-browse.ts'
 import type { EngineContext } from '../types-context.ts'
 import { listChanges } from './change-listing.ts'
@@ -28,8 +29,11 @@ export async function diffLive(
   const sources = chooseSources(engine, base, options.select?.sources)
   const log = new ChangeLog(MAX_CHANGES)
   await withReading(engine, run.signal, async (reading) => {
-    const facts = { factsOf: (name: string) => recordOf(base, name)?.facts }
-    const opened = await openSources(engine, sources, facts, run)
+    const factsOf = async (name: string): Promise<SourceFacts | undefined> => {
+      const record = recordOf(base, name)
+      return record && loadFacts(reading, record)
+    }
+    const opened = await openSources(engine, sources, factsOf, run)
     try {
       const compare = await openCompare(reading, options, run, log)
       for (const source of opened.list) {

@@ -4,7 +4,7 @@ import type { SourceEntry } from '../../sources/source.ts'
 import { ByteReader } from '../../util/bytes.ts'
 import { HASH_DIFFERS, HASH_SAME, type HashJob, type HashResult } from '../../workers/hash.ts'
 import type { Session } from '../../workers/rpc.ts'
-import { sendContent } from '../backup/source-entries.ts'
+import { sendContent, streamHead } from '../backup/entry-content.ts'
 import type { Reading } from '../reading.ts'
 import type { RunContext } from '../run-context.ts'
 import { unreadablePolicy } from './live-batches.ts'
@@ -19,17 +19,20 @@ export async function openHashing(reading: Reading, run: RunContext): Promise<Ha
   for (const thread of reading.lease.threads) {
     sessions.push(reading.track(await thread.open('hash', init, handlers)))
   }
-  return new Hashing(sessions, reading.signal)
+  return new Hashing(sessions, reading.signal, () => run.progress.touch())
 }
 
 export class Hashing {
   private readonly sessions: readonly Session[]
   private readonly signal: AbortSignal
+  /** A sign of life. */
+  private readonly onBytes: () => void
   private next = 0
 
-  constructor(sessions: readonly Session[], signal: AbortSignal) {
+  constructor(sessions: readonly Session[], signal: AbortSignal, onBytes: () => void) {
     this.sessions = sessions
     this.signal = signal
+    this.onBytes = onBytes
   }
 
   /** Jobs that may be under way at once: one read and one waiting in each thread. */
@@ -50,9 +53,13 @@ export class Hashing {
     const result = { statuses: new Uint8Array(job.count), sizes: new Float64Array(job.count), warnings: [] }
     for (let i = 0; i < job.count; i++) {
       const { path } = readMeta(new ByteReader(metas.raw(metas.u32())))
-      result.sizes[i] = await sendContent(session, source, contents.get(path)!, this.signal)
+      const entry = contents.get(path)!
+      const stream = { ...streamHead(i, source, entry), prove: false }
+      const sent = await sendContent(entry, { session, stream, signal: this.signal, onBytes: this.onBytes })
       const wanted = new Uint8Array(expected.raw(expected.u32()))
-      const isSame = await session.call<boolean>('end', { expected: wanted })
+      const tail = { stream, bytes: sent.tail, expected: wanted }
+      const isSame = await session.call<boolean>('end', tail, [sent.tail.buffer])
+      result.sizes[i] = sent.bytes
       result.statuses[i] = isSame ? HASH_SAME : HASH_DIFFERS
     }
     return result
