@@ -93,6 +93,9 @@ class IngestService implements Service {
   }
 
   private async read(job: ReadJob): Promise<Moved> {
+    // Or jobs that wait here would keep the scan and the merge in this thread waiting, and with them the other threads.
+    await this.host.yield()
+    this.host.throwIfAborted()
     this.begin(job.source)
     const input = new ByteReader(job.metas)
     const results = new ResultWriter(job.count)

@@ -2,8 +2,13 @@
 import type { ReadJob, ReadResult } from '../../workers/ingest.ts'
 import type { Session } from '../../workers/rpc.ts'
 
-/** One that is worked on and one that waits, so that a worker never waits for the main thread. */
-const JOBS_PER_SESSION = 2
+/**
+ * One that is worked on and some that wait, so that a worker never waits for the main thread, or for the merge, which
+ * shares its thread with another worker's reading: with one that waits, a fifth of a worker's time was lost.
+ */
+const JOBS_PER_SESSION = 4
+/** What waits may not be more than this, or a large file would keep others waiting behind it. */
+const WAITING_BYTES = 32 * 1024 * 1024
 
 interface Lane {
   session: Session
@@ -47,7 +52,9 @@ export class ReadQueue {
   private async room(): Promise<Lane> {
     for (;;) {
       this.check()
-      const free = this.lanes.filter(({ jobs }) => jobs < JOBS_PER_SESSION)
+      const free = this.lanes.filter(
+        ({ jobs, bytes }) => jobs === 0 || (jobs < JOBS_PER_SESSION && bytes < WAITING_BYTES),
+      )
       const [first, ...rest] = free
       if (first) return rest.reduce((best, lane) => (lane.bytes < best.bytes ? lane : best), first)
       await Promise.race(this.running)

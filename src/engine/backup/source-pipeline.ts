@@ -10,11 +10,12 @@ import type { RepositoryWriter } from '../../repository/writer.ts'
 import type { ScanPlan } from '../../sources/source.ts'
 import { onAbort } from '../../util/abort.ts'
 import { latin1ToUser } from '../../util/paths.ts'
-import type { ReadResult } from '../../workers/ingest.ts'
+import type { ReadJob, ReadResult } from '../../workers/ingest.ts'
 import type { Thread } from '../../workers/rpc.ts'
 import type { ScannedAnswer, SourceEnd } from '../../workers/tree.ts'
 import { ReadQueue } from './read-queue.ts'
 import { scanAhead } from './scan-ahead.ts'
+import { joinResults, splitJob } from './split-job.ts'
 
 export interface PipelineHooks {
   warn(warning: Warning): void
@@ -100,9 +101,22 @@ export class SourcePipeline {
       const { job } = answer
       const { count: awaited, contentBytes: awaitedBytes } = job
       this.hooks.done(count - awaited, contentBytes - awaitedBytes, answer.path)
-      await this.reads.push(job, (result) => this.complete(answer.batch, result, awaited, awaitedBytes, answer.path))
+      await this.read(job, (result) => this.complete(answer.batch, result, awaited, awaitedBytes, answer.path))
     } else {
       this.hooks.done(count, contentBytes, answer.path)
+    }
+  }
+
+  /** In parts where it is much; `done` gets the result of all. */
+  private async read(job: ReadJob, done: (result: ReadResult) => Promise<void>): Promise<void> {
+    const parts = splitJob(job)
+    const results: ReadResult[] = []
+    let left = parts.length
+    for (const [number, part] of parts.entries()) {
+      await this.reads.push(part, async (result) => {
+        results[number] = result
+        if (--left === 0) await done(joinResults(results))
+      })
     }
   }
 
