@@ -4,7 +4,7 @@ import { BackupError } from '../../errors.ts'
 import { PACK_BYTES } from '../../model/pack.ts'
 import { packKey } from '../../repository/keys-layout.ts'
 import type { Target } from '../../targets/target.ts'
-import { mapBounded } from '../../util/concurrency.ts'
+import { TaskQueue } from '../../util/concurrency.ts'
 import type { Lease } from '../../workers/pool.ts'
 import type { PackAnswer } from '../../workers/verify-pack.ts'
 import { readPack } from '../pack-bytes.ts'
@@ -36,12 +36,14 @@ export async function readPacks(
   const read = new PackReads(work, sessions)
   const within = new Budget(work, queue)
   work.progress.total({ bytes: within.plannedBytes })
-  for await (const _ of mapBounded(
-    within.packs(),
-    atOnce(lease, work.engine.target),
-    (pack, stop) => read.one(pack, stop),
-    work.signal,
-  ));
+  // In no order: a slow pack would keep the threads that are done from their next one.
+  const reads = new TaskQueue({ concurrency: atOnce(lease, work.engine.target), signal: work.signal })
+  try {
+    for (const pack of within.packs()) await reads.push((stop) => read.one(pack, stop))
+    await reads.drain()
+  } finally {
+    await reads.close()
+  }
   return read
 }
 
