@@ -5,10 +5,13 @@ import type { Warning } from '../events.ts'
 import type { Sink } from '../sources/sink.ts'
 import { assertCompatible, parseOptions } from './options.ts'
 import { callShape, flag, opt, pluginSchema, refSchema, selectionSchema, text } from './options-parts.ts'
+import { parseRenames } from './restore/renames.ts'
 import type { PlanRestoreOptions, RestoreChangeType, RestoreOptions, RestorePlan } from './types-restore.ts'
 
 const DEFAULT_INLINE_CHANGES = 1000
 const MAX_INLINE_CHANGES = 10_000
+/** Each is a walk of its own, merged with the others. */
+const MAX_RENAMES = 1000
 
 const sink = pluginSchema<Sink>('a sink, as folder() or defineSink() makes it', 'open')
 const to = z.union(
@@ -23,6 +26,11 @@ const to = z.union(
   'must be { folder } or { sinks }',
 )
 
+const renameRule = `must be an object of 1 to ${MAX_RENAMES} new paths by old path`
+const renames = z
+  .record(text(65_536), text(65_536), renameRule)
+  .refine((all) => Object.keys(all).length > 0 && Object.keys(all).length <= MAX_RENAMES, renameRule)
+
 const inlineRule = `must be a whole number from 0 to ${MAX_INLINE_CHANGES}`
 const planSchema: z.ZodType<PlanRestoreOptions> = z.strictObject(
   {
@@ -30,6 +38,7 @@ const planSchema: z.ZodType<PlanRestoreOptions> = z.strictObject(
     snapshot: refSchema,
     to,
     select: opt(selectionSchema),
+    rename: opt(renames),
     inlineChanges: opt(z.int(inlineRule).min(0, inlineRule).max(MAX_INLINE_CHANGES, inlineRule)),
   },
   'must be an object',
@@ -52,6 +61,7 @@ export interface ParsedRestoreOptions extends RestoreOptions {
 export function parsePlanRestoreOptions(options: PlanRestoreOptions): ParsedPlanRestoreOptions {
   const parsed = parseOptions(planSchema, options, 'planRestore')
   for (const each of Object.values('sinks' in parsed.to ? parsed.to.sinks : {})) assertCompatible(each)
+  parseRenames(parsed.rename)
   return { inlineChanges: DEFAULT_INLINE_CHANGES, ...parsed }
 }
 

@@ -21,11 +21,19 @@ export class Reading {
     this.unlink = onAbort(signal, (reason) => this.abort(reason))
   }
 
-  /** A session whose service gets `vault` and `tables` beside its own options. */
-  async open(service: string, options: object = {}, thread: Thread = this.lease.threads[0]!): Promise<Session> {
+  /**
+   * A session whose service gets `vault` and `tables` beside its own options. `signal` calls off what is fetched for it,
+   * where it may end before the others.
+   */
+  async open(
+    service: string,
+    options: object = {},
+    thread: Thread = this.lease.threads[0]!,
+    signal: AbortSignal = this.signal,
+  ): Promise<Session> {
     const { repository } = this.engine
     const init = { ...options, vault: repository.vault(), tables: repository.index.plain }
-    return this.track(await thread.open(service, init, this.handlers()))
+    return this.track(await thread.open(service, init, this.handlers(signal)))
   }
 
   track(session: Session): Session {
@@ -34,13 +42,21 @@ export class Reading {
     return session
   }
 
-  private handlers(): Handlers {
-    return { range: async (request: RangeRequest) => moved(await this.range(request)) }
+  /** Ends one session before the others; with a reason, also what it is doing. Never rejects. */
+  async end(session: Session, reason?: unknown): Promise<void> {
+    if (reason !== undefined) session.abort(reason)
+    await session.close().catch(() => undefined)
+    const at = this.sessions.indexOf(session)
+    if (at >= 0) this.sessions.splice(at, 1)
+  }
+
+  private handlers(signal: AbortSignal): Handlers {
+    return { range: async (request: RangeRequest) => moved(await this.range(request, signal)) }
   }
 
   /** Stored bytes of a pack; they own their buffer. */
-  range({ pack, start, end }: RangeRequest): Promise<Uint8Array<ArrayBuffer>> {
-    return readPack(this.engine.target, pack, { range: { start, end }, signal: this.signal })
+  range({ pack, start, end }: RangeRequest, signal: AbortSignal = this.signal): Promise<Uint8Array<ArrayBuffer>> {
+    return readPack(this.engine.target, pack, { range: { start, end }, signal })
   }
 
   private abort(reason: unknown): void {

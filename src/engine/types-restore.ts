@@ -10,6 +10,11 @@ export interface PlanRestoreOptions extends CallOptions {
   /** Required: there is no default destination. `folder` gets one directory per source; `sinks` go by source name. */
   to: { folder: string } | { sinks: Readonly<Record<string, Sink>> }
   select?: Selection
+  /**
+   * Where entries go instead: old to new `<source>/<path>`, both of one source. A folder moves with all it holds; the longest
+   * path that fits wins. INVALID_OPTIONS where two entries would meet; ENTRY_NOT_FOUND where nothing restored is there.
+   */
+  rename?: Readonly<Record<EntryPath, EntryPath>>
   /** Changes carried inside the plan, at most 10,000. Default 1000. */
   inlineChanges?: number
 }
@@ -77,8 +82,8 @@ export interface RestoreOptions extends CallOptions {
 
 export interface RestoreResult extends RunResult {
   totals: RestoreTotals
-  /** What was written was read again and compared. */
+  /** All of it was read again and compared: asked for with `verify`, and done for folders into which nothing is renamed. */
   verified: boolean
-  /** Where each source went. */
+  /** Where each source went: a path, or what its sink says. */
   places: Readonly<Record<string, Json>>
 }

@@ -18,7 +18,8 @@ export class JobQueue {
     this.lanes = sessions.map((session) => ({ session, bytes: 0, jobs: 0 }))
   }
 
-  async push(job: RestoreJob, opened: OpenedFile[], done: () => void): Promise<void> {
+  /** Waits until a worker has room for it. `ended` never rejects: see `throwIfFailed`. */
+  async push(job: RestoreJob, opened: OpenedFile[], done: () => void): Promise<{ ended: Promise<void> }> {
     const lane = await this.room()
     const cost = job.wholeBytes + job.partBytes
     lane.jobs++
@@ -34,6 +35,7 @@ export class JobQueue {
         this.running.delete(tracked)
       })
     this.running.add(tracked)
+    return { ended: tracked }
   }
 
   private async run(job: RestoreJob, opened: OpenedFile[], session: Session): Promise<void> {
@@ -45,19 +47,15 @@ export class JobQueue {
 
   private async room(): Promise<(typeof this.lanes)[number]> {
     for (;;) {
-      this.check()
+      this.throwIfFailed()
       const free = this.lanes.filter(({ jobs }) => jobs < JOBS_PER_WORKER).sort((a, b) => a.bytes - b.bytes)
       if (free[0]) return free[0]
       await Promise.race(this.running)
     }
   }
 
-  async drain(): Promise<void> {
-    while (this.running.size > 0) await Promise.race(this.running)
-    this.check()
-  }
-
-  private check(): void {
+  /** The first failure of any job so far. */
+  throwIfFailed(): void {
     if (this.failure) throw this.failure.error
   }
 }

@@ -1,28 +1,18 @@
 /** planRestore: says what a restore would do, and touches nothing. */
 import { resolve } from 'node:path'
 import { sha256Hex } from '../../crypto/hash.ts'
-import { BackupError, type Json } from '../../errors.ts'
+import type { Json } from '../../errors.ts'
 import type { SnapshotInfo } from '../../repository/snapshots.ts'
-import type { SelectorPlain } from '../../workers/entry-selector.ts'
-import type { Survey } from '../../workers/restore-survey.ts'
 import { findSnapshot } from '../load-snapshots.ts'
 import type { ParsedPlanRestoreOptions } from '../options-restore.ts'
-import { type Reading, withReading } from '../reading.ts'
+import { withReading } from '../reading.ts'
 import { type RunContext, withQuietRun } from '../run-context.ts'
-import { treeRoot } from '../snapshot-view.ts'
 import type { EngineContext } from '../types-context.ts'
 import type { RestoreChange, RestoreChangeType, RestorePlan, RestoreTotals } from '../types-restore.ts'
-import { chooseDestinations, type Destination } from './destinations.ts'
+import { chooseDestinations } from './destinations.ts'
 import { rememberSinks } from './plan-sinks.ts'
-
-/** What a plan keeps of its request: enough to run it, where no sink object is needed. */
-export interface RestoreRequest {
-  folder: string | null
-  sources: string[]
-  include: string[]
-  exclude: string[]
-  changedAfter: string | null
-}
+import { entryNotFound, type PlannedSource, planSources } from './plan-sources.ts'
+import type { RestoreRequest } from './restore-request.ts'
 
 export function planRestore(engine: EngineContext, options: ParsedPlanRestoreOptions): Promise<RestorePlan> {
   return withQuietRun(engine, { verb: 'plan-restore', options }, (run) => plan(engine, options, run))
@@ -30,20 +20,20 @@ export function planRestore(engine: EngineContext, options: ParsedPlanRestoreOpt
 
 async function plan(engine: EngineContext, options: ParsedPlanRestoreOptions, run: RunContext): Promise<RestorePlan> {
   const { signal } = run
+  const { inlineChanges } = options
   const snapshot = await findSnapshot(engine, options.snapshot, signal)
   const request = requestOf(options, snapshot)
   const destinations = chooseDestinations(options.to, request.sources)
   for (const destination of destinations) await destination.requireEmpty()
-  const surveys = await withReading(engine, signal, (reading) =>
-    surveyAll(reading, snapshot, destinations, request, options.inlineChanges, run),
+  const planned = await withReading(engine, signal, (reading) =>
+    planSources({ reading, snapshot, request, run, inlineChanges }, destinations),
   )
-  const free = await destinations[0]?.freeBytes()
-  const made = assemble(engine, snapshot, request, destinations, surveys, options.inlineChanges, free)
+  const made = assemble(engine, snapshot, request, planned, inlineChanges)
   if ('sinks' in options.to) rememberSinks(engine, made.digest, options.to.sinks)
   return made
 }
 
-function requestOf({ to, select = {} }: ParsedPlanRestoreOptions, { record }: SnapshotInfo): RestoreRequest {
+function requestOf({ to, select = {}, rename }: ParsedPlanRestoreOptions, { record }: SnapshotInfo): RestoreRequest {
   const there = record.sources.map(({ name }) => name)
   const wanted = select.sources ?? ('sinks' in to ? Object.keys(to.sinks) : there)
   return {
@@ -52,78 +42,49 @@ function requestOf({ to, select = {} }: ParsedPlanRestoreOptions, { record }: Sn
     include: [...(select.include ?? [])],
     exclude: [...(select.exclude ?? [])],
     changedAfter: select.changedAfter?.toISOString() ?? null,
+    ...(rename !== undefined && { rename: { ...rename } }),
   }
 }
 
-function requireSources(wanted: readonly string[], there: readonly string[]): string[] {
+export function requireSources(wanted: readonly string[], there: readonly string[]): string[] {
   const missing = wanted.find((name) => !there.includes(name))
   if (missing === undefined) return [...wanted]
   throw entryNotFound(missing, `the snapshot has no source ${JSON.stringify(missing)}, only ${there.join(', ')}`)
 }
 
-function entryNotFound(path: string, message: string): BackupError {
-  return new BackupError('ENTRY_NOT_FOUND', message, {
-    origin: 'usage',
-    details: { path },
-    hint: 'List its entries to see what it holds; patterns begin with the name of the source.',
-  })
-}
+const TYPES: readonly RestoreChangeType[] = [
+  'create',
+  'update-content',
+  'update-metadata',
+  'replace-type',
+  'delete-extra',
+  'identical',
+  'conflict-modified',
+  'conflict-deleted',
+  'conflict-extra',
+  'blocked',
+]
 
-export function selectorOf({
-  include,
-  exclude,
-  changedAfter,
-}: Omit<RestoreRequest, 'folder' | 'sources'>): SelectorPlain {
-  return {
-    include,
-    exclude,
-    ...(changedAfter !== null && { changedAfterNs: BigInt(Date.parse(changedAfter)) * 1_000_000n }),
+function addUp(planned: readonly PlannedSource[]): RestoreTotals {
+  const totals = Object.fromEntries(TYPES.map((type) => [type, { count: 0, bytes: 0 }])) as RestoreTotals
+  for (const { type, count, bytes } of planned.flatMap((each) => each.totals)) {
+    totals[type].count += count
+    totals[type].bytes += bytes
   }
-}
-
-async function surveyAll(
-  reading: Reading,
-  { record }: SnapshotInfo,
-  destinations: readonly Destination[],
-  request: RestoreRequest,
-  inlineChanges: number,
-  run: RunContext,
-): Promise<Survey[]> {
-  const surveys: Survey[] = []
-  run.progress.phase('plan')
-  for (const { source } of destinations) {
-    const root = treeRoot(record.sources.find(({ name }) => name === source))
-    const session = await reading.open('restore-survey', { root, source, select: selectorOf(request) })
-    surveys.push(await session.call<Survey>('survey', inlineChanges + 1))
-  }
-  if (surveys.every(({ entries }) => entries === 0) && request.include.length > 0) {
-    throw entryNotFound(request.include.join(', '), `nothing in the snapshot fits ${request.include.join(', ')}`)
-  }
-  return surveys
-}
-
-const NOTHING = { count: 0, bytes: 0 }
-
-export function createTotals(count: number, bytes: number): RestoreTotals {
-  const types: RestoreChangeType[] = ['update-content', 'update-metadata', 'replace-type', 'delete-extra', 'identical']
-  const conflicts: RestoreChangeType[] = ['conflict-modified', 'conflict-deleted', 'conflict-extra', 'blocked']
-  const none = Object.fromEntries([...types, ...conflicts].map((type) => [type, { ...NOTHING }]))
-  return { ...none, create: { count, bytes } } as RestoreTotals
+  return totals
 }
 
 function assemble(
   engine: EngineContext,
   snapshot: SnapshotInfo,
   request: RestoreRequest,
-  destinations: readonly Destination[],
-  surveys: readonly Survey[],
+  planned: readonly PlannedSource[],
   inlineChanges: number,
-  free: number | undefined,
 ): RestorePlan {
-  const entries = surveys.reduce((sum, each) => sum + each.entries, 0)
-  const bytes = surveys.reduce((sum, each) => sum + each.bytes, 0)
-  const changes = surveys.flatMap((survey, i) => survey.listed.map((each) => changeOf(destinations[i]!, each)))
-  const packs = new Set(surveys.flatMap((survey) => survey.packs))
+  const surveys = planned.map(({ survey }) => survey)
+  const needed = sum(surveys.map(({ bytes }) => bytes))
+  const free = planned[0]?.freeBytes
+  const totals = addUp(planned)
   const body: Omit<RestorePlan, 'digest'> = {
     kind: 'restore',
     version: 1,
@@ -131,20 +92,33 @@ function assemble(
     createdAt: engine.clock.now().toISOString(),
     snapshot: snapshot.id,
     request: request as unknown as Json,
-    destructive: false,
-    totals: createTotals(entries, bytes),
-    changes: changes.slice(0, inlineChanges),
-    changesTruncated: entries > inlineChanges,
-    download: { packs: packs.size, bytes: surveys.reduce((sum, each) => sum + each.downloadBytes, 0) },
-    space: { needed: bytes, ...(free !== undefined && { free }) },
-    warnings: spaceWarnings(bytes, free),
+    destructive: planned.some(({ destructive }) => destructive),
+    totals,
+    changes: firstChanges(planned, inlineChanges),
+    changesTruncated: sum(Object.values(totals).map(({ count }) => count)) > inlineChanges,
+    download: {
+      packs: new Set(surveys.flatMap(({ packs }) => packs)).size,
+      bytes: sum(surveys.map(({ downloadBytes }) => downloadBytes)),
+    },
+    space: { needed, ...(free !== undefined && { free }) },
+    warnings: [...planned.flatMap(({ warnings }) => warnings), ...spaceWarnings(needed, free)],
   }
   return { ...body, digest: planDigest(body) }
 }
 
-function changeOf(destination: Destination, { path, bytes }: Survey['listed'][number]): RestoreChange {
-  const to = destination.describe(path)
-  return { path: `${destination.source}/${path}`, to, type: 'create', decision: 'fail', bytes }
+/** Where not all find room, those that keep the plan from being run do. */
+function firstChanges(planned: readonly PlannedSource[], limit: number): RestoreChange[] {
+  const all = planned.flatMap(({ changes }) => changes)
+  if (all.length <= limit) return all
+  return [...all.filter(isBlocked), ...all.filter((change) => !isBlocked(change))].slice(0, limit)
+}
+
+function isBlocked({ type }: RestoreChange): boolean {
+  return type === 'blocked'
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0)
 }
 
 function spaceWarnings(needed: number, free: number | undefined): RestorePlan['warnings'] {

@@ -82,14 +82,20 @@ export class FolderRestore {
 
   async run(): Promise<void> {
     let next = this.plan()
+    let settling = Promise.resolve()
     for (;;) {
       const window = await next
       if (!window.done) next = this.plan()
       next.catch(() => undefined)
-      await this.window(window)
+      const work = await this.start(window)
+      await settling
+      // While the last jobs of this window run, the first ones of the next are handed out.
+      settling = this.settle(window, work)
+      settling.catch(() => undefined)
       throwIfAborted(this.reading.signal)
       if (window.done) break
     }
+    await settling
     await this.finishDirectories()
   }
 
@@ -117,53 +123,58 @@ export class FolderRestore {
     return this.planner.call<RestoreWindow>('next', null)
   }
 
-  private get first(): Session {
-    return this.placers[0]!
-  }
-
   /** The one that begins a file also finishes it, so that it can give it up. */
   private owner(file: number): Session {
     return this.placers[file % this.placers.length]!
   }
 
-  private async window(window: RestoreWindow): Promise<void> {
-    if (window.directories.length > 0) await this.first.call('directories', window.directories)
+  /** Folders are made by whoever puts something into them, empty ones at the end. Gives what is under way. */
+  private async start(window: RestoreWindow): Promise<Promise<unknown>[]> {
     await this.begin(window)
-    const simple = this.first.call('simple', window.simple)
-    simple.catch(() => undefined)
+    const work: Promise<unknown>[] = this.shares(window.simple).map(([placer, metas]) => placer.call('simple', metas))
+    for (const each of work) each.catch(() => undefined)
     for (const job of window.jobs) {
       const opened = job.parts.map((file) => this.opened.get(file)!)
-      await this.queue.push(job, opened, () => this.jobDone(job))
+      work.push((await this.queue.push(job, opened, () => this.jobDone(job))).ended)
     }
-    await simple
-    await this.queue.drain()
+    return work
+  }
+
+  private async settle(window: RestoreWindow, work: readonly Promise<unknown>[]): Promise<void> {
+    await Promise.all(work)
+    this.queue.throwIfFailed()
     await this.finish(window)
-    if (window.links.length > 0) await this.first.call('links', window.links)
+    await Promise.all(this.shares(window.links).map(([placer, links]) => placer.call('links', links)))
     this.note(window)
   }
 
-  private async begin({ begins }: RestoreWindow): Promise<void> {
-    for (const [owner, files] of this.byOwner(begins)) {
-      for (const file of await owner.call<OpenedFile[]>('begin', files)) this.opened.set(file.file, file)
-    }
+  /** The same number for each of the workers that write. */
+  private shares<T>(items: readonly T[]): [Session, T[]][] {
+    const size = Math.ceil(items.length / this.placers.length)
+    const shares = this.placers.map((placer, i): [Session, T[]] => [placer, items.slice(i * size, (i + 1) * size)])
+    return shares.filter(([, share]) => share.length > 0)
   }
 
-  private byOwner(
-    files: readonly { file: number; meta: EntryMeta }[],
-  ): Map<Session, { file: number; meta: EntryMeta }[]> {
-    const groups = new Map<Session, { file: number; meta: EntryMeta }[]>()
-    for (const each of files) {
-      const owner = this.owner(each.file)
-      groups.set(owner, [...(groups.get(owner) ?? []), each])
+  private async begin({ begins }: RestoreWindow): Promise<void> {
+    const owners = this.byOwner(begins, ({ file }) => file)
+    const begun = await Promise.all(owners.map(([owner, files]) => owner.call<OpenedFile[]>('begin', files)))
+    for (const file of begun.flat()) this.opened.set(file.file, file)
+  }
+
+  private byOwner<T>(items: readonly T[], fileOf: (item: T) => number): [Session, T[]][] {
+    const groups = new Map<Session, T[]>()
+    for (const each of items) {
+      const owner = this.owner(fileOf(each))
+      const group = groups.get(owner)
+      if (group) group.push(each)
+      else groups.set(owner, [each])
     }
-    return groups
+    return [...groups]
   }
 
   private async finish({ complete }: RestoreWindow): Promise<void> {
-    for (const file of complete) {
-      await this.owner(file).call('finish', [file])
-      this.opened.delete(file)
-    }
+    await Promise.all(this.byOwner(complete, (file) => file).map(([owner, files]) => owner.call('finish', files)))
+    for (const file of complete) this.opened.delete(file)
     if (complete.length > 0) this.options.done(complete.length, 0, '')
   }
 
@@ -172,8 +183,8 @@ export class FolderRestore {
   }
 
   private note({ directories, simple, links }: RestoreWindow): void {
-    const last = (simple.at(-1) ?? directories.at(-1))?.path
-    const entries = directories.length + simple.length + links.length
+    const last = simple.at(-1)?.path
+    const entries = directories + simple.length + links.length
     this.options.done(entries, 0, last === undefined ? '' : latin1ToUser(last))
   }
 
@@ -181,7 +192,7 @@ export class FolderRestore {
     for (;;) {
       const metas = await this.planner.call<EntryMeta[]>('directories', DIRECTORIES_AT_ONCE)
       if (metas.length === 0) return
-      await this.first.call('finish-directories', metas)
+      await this.placers[0]!.call('finish-directories', metas)
     }
   }
 }

@@ -1,21 +1,18 @@
 /** restore: does what a plan says, and takes back what it made if it cannot finish. */
 import { BackupError } from '../../errors.ts'
 import type { SnapshotInfo } from '../../repository/snapshots.ts'
-import type { SinkSession } from '../../sources/sink.ts'
-import { throwIfAborted } from '../../util/abort.ts'
 import { findSnapshot } from '../load-snapshots.ts'
 import type { ParsedRestoreOptions } from '../options-restore.ts'
-import { type Reading, withReading } from '../reading.ts'
+import { withReading } from '../reading.ts'
 import { type BodyResult, type RunContext, withRun } from '../run-context.ts'
 import { describeOptions } from '../run-report.ts'
-import { treeRoot } from '../snapshot-view.ts'
 import type { EngineContext } from '../types-context.ts'
 import type { RestorePlan, RestoreResult } from '../types-restore.ts'
 import { chooseDestinations, type Destination } from './destinations.ts'
-import { planDigest, type RestoreRequest, selectorOf } from './plan-restore.ts'
+import { planDigest } from './plan-restore.ts'
 import { recallSinks } from './plan-sinks.ts'
-import { type FolderRestore, openFolderRestore, type SourceRestore } from './restore-source.ts'
-import { restoreThroughSink } from './sink-restore.ts'
+import type { RestoreRequest } from './restore-request.ts'
+import { SinkRun } from './sink-run.ts'
 
 export function restore(
   engine: EngineContext,
@@ -46,12 +43,14 @@ async function runRestore(
   const destinations = chooseDestinations(to, request.sources)
   const snapshot = await stillThere(engine, plan, run.signal)
   for (const destination of destinations) await stillEmpty(destination)
-  const { count, bytes } = plan.totals.create
-  run.progress.total({ items: count, bytes })
+  const isCounted = destinations.every(({ sink }) => sink.plan === undefined)
+  run.progress.total({ items: isCounted ? plan.totals.create.count : null, bytes: plan.space.needed })
   run.progress.phase('restore')
-  await withReading(engine, run.signal, (reading) => restoreAll(reading, snapshot, request, destinations, options, run))
-  const places = Object.fromEntries(destinations.map((each) => [each.source, each.describe('')]))
-  return { totals: plan.totals, verified: options.verify, places }
+  return withReading(engine, run.signal, async (reading) => {
+    const sinks = new SinkRun({ reading, snapshot, request, run, verify: options.verify, drill: false })
+    await restoreAll(sinks, destinations, run)
+    return { totals: plan.totals, verified: sinks.isVerified, places: sinks.places() }
+  })
 }
 
 function checkPlan(engine: EngineContext, plan: RestorePlan, { confirm }: ParsedRestoreOptions): void {
@@ -67,12 +66,28 @@ function checkPlan(engine: EngineContext, plan: RestorePlan, { confirm }: Parsed
       hint: 'Make a new plan; plans are not to be edited.',
     })
   }
-  if (confirm !== undefined && confirm !== plan.digest) {
-    throw new BackupError('CONFIRMATION_REQUIRED', 'Another plan than this one was confirmed.', {
-      origin: 'usage',
-      hint: 'Give the digest of this plan as confirm.',
-    })
-  }
+  refuseBlocked(plan)
+  const isConfirmed = confirm === plan.digest || (confirm === undefined && !plan.destructive)
+  if (isConfirmed) return
+  const why = confirm === undefined ? 'This plan overwrites or deletes something.' : 'Another plan was confirmed.'
+  throw new BackupError('CONFIRMATION_REQUIRED', why, {
+    origin: 'usage',
+    hint: 'Show the plan to whoever decides, and give its digest as confirm.',
+  })
+}
+
+const MAX_NAMED = 20
+
+function refuseBlocked({ totals, changes }: RestorePlan): void {
+  const { count } = totals.blocked
+  if (count === 0) return
+  const named = changes.filter(({ type }) => type === 'blocked').slice(0, MAX_NAMED)
+  const reasons = named.map(({ to, reason }) => (reason === undefined ? to : `${to}: ${reason}`))
+  throw new BackupError('RESTORE_CONFLICT', `${count} of the plan's changes cannot be made: ${reasons.join('; ')}`, {
+    origin: 'sink',
+    details: { count, blocked: named.map(({ path, to, reason = null }) => ({ path, to, reason })) },
+    hint: 'Remove what is in the way, or select without it, and make a new plan.',
+  })
 }
 
 async function stillThere(engine: EngineContext, plan: RestorePlan, signal: AbortSignal): Promise<SnapshotInfo> {
@@ -103,68 +118,17 @@ async function stillEmpty(destination: Destination): Promise<void> {
 }
 
 /** Two phases: all sinks are prepared before the first one commits, and all is taken back if one fails. */
-async function restoreAll(
-  reading: Reading,
-  snapshot: SnapshotInfo,
-  request: RestoreRequest,
-  destinations: readonly Destination[],
-  options: ParsedRestoreOptions,
-  run: RunContext,
-): Promise<void> {
-  const sessions: SinkSession[] = []
-  const folders: FolderRestore[] = []
+async function restoreAll(sinks: SinkRun, destinations: readonly Destination[], run: RunContext): Promise<void> {
   try {
-    for (const destination of destinations) sessions.push(await openSink(destination, snapshot, request, run))
-    for (const [i, destination] of destinations.entries()) {
-      const common = sourceOptions(snapshot, request, destination, options, run)
-      const { place } = sessions[i]!
-      if (!place) await restoreThroughSink(reading, sessions[i]!, common)
-      else {
-        folders.push(await openFolderRestore(reading, { ...common, place }))
-        await folders.at(-1)!.run()
-      }
-    }
-    for (const session of sessions) await session.prepare()
-    throwIfAborted(run.signal)
-    for (const session of sessions) await session.commit()
+    await sinks.fill(destinations)
+    run.progress.phase('prepare')
+    await sinks.prepare()
+    run.progress.phase('commit')
+    await sinks.commit()
   } catch (error) {
-    for (const folder of folders.reverse()) await folder.undo()
-    await Promise.allSettled(sessions.map((session) => session.rollback(error)))
+    await sinks.rollback(error)
     throw error
   } finally {
-    for (const folder of folders) await folder.conclude().catch(() => undefined)
-    for (const folder of folders) await folder.close()
-    await Promise.allSettled(sessions.map((session) => session[Symbol.asyncDispose]()))
-  }
-}
-
-/** The facts of the root are those of a whole source: a part of it leaves the folder's own as they are. */
-function openSink(
-  { source, sink }: Destination,
-  { record }: SnapshotInfo,
-  { include, exclude, changedAfter }: RestoreRequest,
-  run: RunContext,
-): Promise<SinkSession> {
-  const { root, ...others } = record.sources.find(({ name }) => name === source)?.facts ?? {}
-  const isWhole = include.length === 0 && exclude.length === 0 && changedAfter === null
-  const facts = isWhole && root !== undefined ? { ...others, root } : others
-  return sink.open({ signal: run.signal, runId: run.runId, facts, warn: (warning) => run.warn(warning) })
-}
-
-function sourceOptions(
-  { record }: SnapshotInfo,
-  request: RestoreRequest,
-  { source }: Destination,
-  { verify }: ParsedRestoreOptions,
-  run: RunContext,
-): Omit<SourceRestore, 'place'> {
-  return {
-    source,
-    root: treeRoot(record.sources.find(({ name }) => name === source)),
-    select: selectorOf(request),
-    verify,
-    warn: run.warn,
-    done: (items: number, bytes: number, path: string) =>
-      run.progress.add({ items, bytes, ...(path !== '' && { currentPath: `${source}/${path}` }) }),
+    await sinks.close()
   }
 }

@@ -14,6 +14,7 @@ import { throwIfAborted } from '../../util/abort.ts'
 import { userToLatin1 } from '../../util/paths.ts'
 import type { PlacePlan, SinkContext, SinkEntry, SinkSession } from '../sink.ts'
 import type { ScanPlan, SourceEntry } from '../source.ts'
+import { FolderStaging, stagedPlan } from './folder-staging.ts'
 import { type PlaceHandle, Placer } from './place.ts'
 import { placeError, placeFailure } from './place-errors.ts'
 import { type Created, removeCreated } from './place-undo.ts'
@@ -23,8 +24,9 @@ import { scanEntries } from './scan-entries.ts'
 import { DEVICE_ATTRIBUTE, nativePath } from './stat.ts'
 
 /**
- * One restore into a folder. Each file is live once it is whole: all go to new names, so nothing that was there is
- * touched, and `rollback` removes what this session made. (It knows that only in its own process.)
+ * One restore into a folder. A new one is filled under a hidden name until the commit (folder-staging.ts); in one that is
+ * there already each file is live once it is whole. All go to new names, so nothing that was there is touched, and
+ * `rollback` removes what this session made. (It knows that only in its own process.)
  */
 export class FolderSession implements SinkSession {
   readonly place: PlacePlan
@@ -34,17 +36,21 @@ export class FolderSession implements SinkSession {
   private readonly directories: EntryMeta[] = []
   private readonly firstOfGroup = new Map<string, string>()
   private readonly before: RootBefore
+  private readonly staging: FolderStaging
   /** To be set on the root; null for one that held something before, and keeps its own. */
   private readonly root: EntryMeta | null
 
   static async open(place: PlacePlan, context: SinkContext): Promise<FolderSession> {
-    return new FolderSession(place, context, await RootBefore.look(place.root))
+    const before = await RootBefore.look(place.root)
+    return new FolderSession(before.exists ? place : stagedPlan(place), context, before)
   }
 
   private constructor(place: PlacePlan, context: SinkContext, before: RootBefore) {
     this.place = place
     this.context = context
     this.before = before
+    this.staging = new FolderStaging(place)
+    this.staging.check()
     this.root = before.isEmpty ? rootMeta(context.facts.root) : null
     this.placer = new Placer(
       place,
@@ -54,7 +60,8 @@ export class FolderSession implements SinkSession {
   }
 
   async *current(): AsyncGenerator<readonly SourceEntry[]> {
-    if ((await RootBefore.look(this.place.root)).exists) yield* scanEntries(planOf(this.place.root), this.context)
+    const { final } = this.staging
+    if ((await RootBefore.look(final)).exists) yield* scanEntries(planOf(final), this.context)
   }
 
   async space(): Promise<{ freeBytes?: number }> {
@@ -121,18 +128,22 @@ export class FolderSession implements SinkSession {
     throwIfAborted(this.context.signal)
     this.placer.finishDirectories(this.directories.toReversed())
     if (this.root !== null) this.placer.finishRoot(this.root)
+    this.staging.check()
   }
 
-  /** All is live already. Can still be rolled back, when another sink of the same restore fails to commit. */
-  async commit(): Promise<void> {}
+  /** Can still be rolled back, when another sink of the same restore fails to commit. */
+  async commit(): Promise<void> {
+    this.staging.commit()
+  }
 
   async rollback(): Promise<void> {
     const created = this.created.splice(0)
     try {
-      removeCreated(userToLatin1(this.place.root), created)
+      removeCreated(userToLatin1(this.staging.current), created)
+      await this.staging.discard()
       await this.before.putBack()
     } catch (error) {
-      throw placeFailure('take back what was restored', userToLatin1(this.place.root), error)
+      throw placeFailure('take back what was restored', userToLatin1(this.staging.final), error)
     }
   }
 
@@ -165,7 +176,7 @@ function metaOf(entry: SinkEntry): EntryMeta {
     sizeBytes: entry.size,
     linkTarget: linkTarget === undefined ? undefined : userToLatin1(linkTarget),
     linkGroup,
-    attributes: facts,
+    attributes: { ...facts, 'holdfast.type': entry.type },
   }
   return { ...meta, type: placedType(meta, entry.type) }
 }
