@@ -4,7 +4,7 @@ import { BackupError } from '../../errors.ts'
 import { PACK_BYTES } from '../../model/pack.ts'
 import { packKey } from '../../repository/keys-layout.ts'
 import type { Target } from '../../targets/target.ts'
-import { TaskQueue } from '../../util/concurrency.ts'
+import { linkAbort } from '../../util/abort.ts'
 import type { Lease } from '../../workers/pool.ts'
 import type { PackAnswer } from '../../workers/verify-pack.ts'
 import { readPack } from '../pack-bytes.ts'
@@ -36,15 +36,29 @@ export async function readPacks(
   const read = new PackReads(work, sessions)
   const within = new Budget(work, queue)
   work.progress.total({ bytes: within.plannedBytes })
-  // In no order: a slow pack would keep the threads that are done from their next one.
-  const reads = new TaskQueue({ concurrency: atOnce(lease, work.engine.target), signal: work.signal })
-  try {
-    for (const pack of within.packs()) await reads.push((stop) => read.one(pack, stop))
-    await reads.drain()
-  } finally {
-    await reads.close()
-  }
+  await readAll(within.packs(), read, atOnce(lease, work.engine.target), work.signal)
   return read
+}
+
+/** In no order: a slow pack would keep the threads that are done from their next one. After a failure none is begun. */
+async function readAll(packs: Generator<KnownPack>, read: PackReads, most: number, signal: AbortSignal): Promise<void> {
+  const stop = linkAbort(signal)
+  const reader = async (): Promise<void> => {
+    try {
+      // All readers take from the one generator, and a loop that is left by an error ends it for the others.
+      for (const pack of packs) await read.one(pack, stop.signal)
+    } catch (error) {
+      stop.abort(error)
+      throw error
+    }
+  }
+  const readers = Array.from({ length: most }, reader)
+  try {
+    await Promise.all(readers)
+  } finally {
+    await Promise.allSettled(readers)
+    stop.dispose()
+  }
 }
 
 /**
