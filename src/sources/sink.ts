@@ -97,6 +97,8 @@ export interface SinkSession extends AsyncDisposable {
 export interface PlacePlan {
   readonly kind: 'folder'
   readonly root: string
+  /** `root` is a new folder that nobody else knows of, and is renamed to this one at the commit. */
+  readonly becomes?: string
   /** Try to set uid and gid. */
   readonly owner: boolean
 }

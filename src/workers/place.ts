@@ -10,7 +10,7 @@ import { type PlaceHandle, Placer } from '../sources/filesystem/place.ts'
 import type { PlacePlan } from '../sources/sink.ts'
 import { abortError } from '../util/abort.ts'
 import { release } from '../util/bytes.ts'
-import { latin1ToUser, userToLatin1 } from '../util/paths.ts'
+import { latin1ToUser } from '../util/paths.ts'
 import { CreatedPaths } from './created-paths.ts'
 import { OpenedSegments } from './opened-segments.ts'
 import { decodeJobBody, type JobBody, type Piece } from './restore-job.ts'
@@ -50,7 +50,6 @@ class PlaceService implements Service {
   private readonly host: Host
   private readonly placer: Placer
   private readonly verify: boolean
-  private readonly root: string
   private readonly made = new CreatedPaths()
   private readonly begun = new Map<number, PlaceHandle>()
   private readonly stop: Int32Array
@@ -60,7 +59,6 @@ class PlaceService implements Service {
     this.host = host
     this.verify = verify
     this.stop = new Int32Array(stop)
-    this.root = userToLatin1(plan.root)
     this.placer = new Placer(
       plan,
       (warning) => this.warn(warning),
@@ -74,10 +72,9 @@ class PlaceService implements Service {
 
   call(method: string, args: unknown): unknown {
     if (method === 'undo-files') return this.undoFiles()
-    if (method === 'undo-folders') return this.made.removeFolders(this.root)
+    if (method === 'undo-folders') return this.undoFolders()
     this.throwIfStopped()
     if (method === 'job') return this.job(args as PlaceJob)
-    if (method === 'directories') return this.each(args as EntryMeta[], (meta) => this.placer.makeDirectory(meta))
     if (method === 'simple') return this.each(args as EntryMeta[], (meta) => this.simple(meta))
     if (method === 'links')
       return this.each(args as { meta: EntryMeta; to: string }[], ({ meta, to }) => this.placer.link(meta, to))
@@ -125,7 +122,13 @@ class PlaceService implements Service {
   private undoFiles(): void {
     for (const handle of this.begun.values()) this.placer.abandon({ ...handle, fd: -1 })
     this.begun.clear()
-    this.made.removeFiles(this.root)
+    const root = this.placer.locate()
+    if (root !== undefined) this.made.removeFiles(root)
+  }
+
+  private undoFolders(): number {
+    const root = this.placer.locate()
+    return root === undefined ? 0 : this.made.removeFolders(root)
   }
 
   private job({ pack, bytes, body, opened }: PlaceJob): void {

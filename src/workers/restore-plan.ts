@@ -100,7 +100,7 @@ class RestorePlanner implements Service {
 
   private addDirectory(entry: EntryMeta): void {
     const meta = { ...entry, type: TYPE_DIRECTORY }
-    this.window.directories.push(meta)
+    this.window.directories++
     this.directories.push(meta)
   }
 

@@ -17,8 +17,8 @@ export interface OpenFile {
 }
 
 export interface RestoreWindow {
-  /** In path order; a directory before what it holds. */
-  directories: EntryMeta[]
+  /** How many it holds. They are made by who needs them, and finished at the end. */
+  directories: number
   /** Symlinks, FIFOs and empty files. */
   simple: EntryMeta[]
   /** Other names of a file that has been restored by the end of this window. */
@@ -50,7 +50,7 @@ export class WindowBuilder {
   private readonly index: ChunkIndex
   private readonly needs = new Map<number, SegmentNeed>()
   private readonly files = new Map<number, WindowFile>()
-  readonly directories: EntryMeta[] = []
+  directories = 0
   readonly simple: EntryMeta[] = []
   readonly links: { meta: EntryMeta; to: string }[] = []
   entries = 0

@@ -1,11 +1,12 @@
 /** Owner, mode and times, set in this order: changing the owner clears setuid, and any change would touch the times. */
-import { chmodSync, chownSync, fchmodSync, fchownSync, lchownSync } from 'node:fs'
+import { chmodSync, chownSync, fchmodSync, fchownSync, fstatSync, lchownSync } from 'node:fs'
 import type { Warning } from '../../events.ts'
 import type { EntryMeta } from '../../model/entry.ts'
 import { setLinkTimes, setOpenTimes, setTimes } from './file-times.ts'
 import { nativePath, systemCode } from './stat.ts'
 
 const SET_ID_BITS = 0o6000
+const PERMISSIONS = 0o7777
 
 export class FactSetter {
   private readonly owner: boolean
@@ -17,9 +18,20 @@ export class FactSetter {
     this.owner = owner
   }
 
+  /** To make a file with, where nobody else can reach it: often its final mode, and if not, `onOpenFile` sees it. */
+  firstMode({ mode = 0o600 }: EntryMeta): number {
+    return mode & 0o777
+  }
+
+  /** A look at the file costs less than setting what mostly is so already (owner, and the mode it was made with). */
   onOpenFile(fd: number, meta: EntryMeta): void {
-    const owned = this.own(meta, (uid, gid) => fchownSync(fd, uid, gid))
-    if (meta.mode !== undefined) fchmodSync(fd, this.modeOf(meta, owned))
+    const now = fstatSync(fd)
+    const owned =
+      (meta.uid === now.uid && meta.gid === now.gid) || this.own(meta, (uid, gid) => fchownSync(fd, uid, gid))
+    if (meta.mode !== undefined) {
+      const mode = this.modeOf(meta, owned)
+      if ((now.mode & PERMISSIONS) !== mode) fchmodSync(fd, mode)
+    }
     if (meta.mtimeNs !== undefined) setOpenTimes(fd, meta.mtimeNs)
   }
 

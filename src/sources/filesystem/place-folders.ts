@@ -5,6 +5,7 @@
  */
 import { lstatSync, mkdirSync } from 'node:fs'
 import { isSafePath, userToLatin1 } from '../../util/paths.ts'
+import type { PlacePlan } from '../sink.ts'
 import { placeError, placeFailure } from './place-errors.ts'
 import { nativePath, S_IFDIR, S_IFLNK, S_IFMT, systemCode } from './stat.ts'
 
@@ -32,13 +33,24 @@ export function parentOf(path: string): string {
 export class PlaceFolders {
   /** latin1, absolute, without a '/' at its end. */
   readonly root: string
+  private readonly becomes: string | undefined
   private readonly known = new Set<string>()
   private readonly created: OnCreate
   private lastParent: string | undefined
+  /** Of a root that is to be renamed: so it is known again. */
+  private identity: string | undefined
 
-  constructor(root: string, created: OnCreate) {
-    this.root = userToLatin1(root).replace(/\/+$/, '')
+  constructor({ root, becomes }: Pick<PlacePlan, 'root' | 'becomes'>, created: OnCreate) {
+    this.root = withoutEndSlash(root)
+    this.becomes = becomes === undefined ? undefined : withoutEndSlash(becomes)
     this.created = created
+  }
+
+  /** Where the root is by now. Nothing is ever taken away from a folder that only has its name. */
+  locate(): string | undefined {
+    const { root, becomes, identity } = this
+    if (becomes === undefined) return root
+    return [root, becomes].find((path) => identity !== undefined && identityOf(path) === identity)
   }
 
   /** Absolute, latin1. */
@@ -71,8 +83,9 @@ export class PlaceFolders {
     try {
       const made = mkdirSync(nativePath(this.root || '/'), { recursive: true, mode: 0o700 })
       if (made !== undefined) this.created('', true)
+      if (this.becomes !== undefined) this.identity = identityOf(this.root)
     } catch (error) {
-      throw placeFailure('make this folder', this.root, error)
+      throw placeFailure('make this folder', this.becomes ?? this.root, error)
     }
   }
 
@@ -91,4 +104,13 @@ export class PlaceFolders {
       throw placeError('RESTORE_UNSAFE_PATH', path, 'a link stands where a folder should be', 'ELOOP')
     throw placeError('RESTORE_CONFLICT', path, 'something else stands where a folder should be', 'ENOTDIR')
   }
+}
+
+function withoutEndSlash(path: string): string {
+  return userToLatin1(path).replace(/\/+$/, '')
+}
+
+function identityOf(path: string): string | undefined {
+  const found = lstatSync(nativePath(path), { bigint: true, throwIfNoEntry: false })
+  return found && `${found.dev}:${found.ino}`
 }

@@ -1,7 +1,7 @@
 /**
- * Puts entries into a folder, synchronously, in a worker. A file has a temporary name in its own folder until it is whole;
- * nothing that is there is ever replaced; nothing leaves the root. Folders are owner-only until `finishDirectories`, so
- * that read-only ones can be filled. Times: see file-times.ts.
+ * Puts entries into a folder, synchronously, in a worker. A file has a temporary name in its own folder until it is whole,
+ * unless the whole root has one (`becomes`); nothing that is there is ever replaced; nothing leaves the root. Folders are
+ * owner-only until `finishDirectories`, so that read-only ones can be filled. Times: see file-times.ts.
  *
  * Throws RESTORE_UNSAFE_PATH, RESTORE_CONFLICT, RESTORE_FULL, RESTORE_DENIED, RESTORE_BLOCKED. Paths are latin1.
  */
@@ -36,6 +36,7 @@ export const TEMPORARY_PREFIX = '.holdfast-'
 const NO_FOLLOW = constants.O_NOFOLLOW ?? 0
 const CREATE = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | NO_FOLLOW
 const REOPEN = constants.O_RDWR | NO_FOLLOW
+const OWNER_ONLY = 0o600
 const MISSING_IS_FINE = { throwIfNoEntry: false } as const
 
 /** A file that is being filled. `fd` can be read and written; all else is plain data for other workers: see `resume`. */
@@ -52,11 +53,13 @@ export class Placer {
   private readonly warn: (warning: Warning) => void
   private readonly created: OnCreate
   private readonly temporaryStem: string
+  private readonly hidden: boolean
   private temporaries = 0
 
   /** `created` is told of everything made, as soon as it has its final name. */
   constructor(plan: PlacePlan, warn: (warning: Warning) => void, created: OnCreate = () => {}) {
-    this.folders = new PlaceFolders(plan.root, created)
+    this.folders = new PlaceFolders(plan, created)
+    this.hidden = plan.becomes !== undefined
     this.facts = new FactSetter(plan.owner)
     this.warn = warn
     this.created = created
@@ -74,7 +77,7 @@ export class Placer {
    * its mode (which may forbid reading even to its owner).
    */
   writeWhole(meta: EntryMeta, parts: readonly Uint8Array[], inspect?: (fd: number) => void): void {
-    const handle = this.create(meta)
+    const handle = this.create(meta, this.hidden ? this.facts.firstMode(meta) : OWNER_ONLY)
     try {
       writeAll(handle.fd, parts)
       inspect?.(handle.fd)
@@ -86,7 +89,7 @@ export class Placer {
 
   /** A file that comes in pieces, in any order. What no `writeAt` reaches reads as zeros. */
   begin(meta: EntryMeta): PlaceHandle {
-    const handle = this.create(meta)
+    const handle = this.create(meta, OWNER_ONLY)
     try {
       if (meta.sizeBytes) ftruncateSync(handle.fd, meta.sizeBytes)
       return handle
@@ -124,9 +127,7 @@ export class Placer {
     try {
       this.facts.onOpenFile(handle.fd, meta)
       this.leave(handle)
-      const final = nativePath(this.folders.absolute(meta.path))
-      this.refuseExisting(meta.path, final)
-      renameSync(nativePath(temporary), final)
+      if (!this.hidden) this.rename(meta.path, temporary)
     } catch (error) {
       throw this.failed(handle, 'finish', error)
     }
@@ -183,22 +184,37 @@ export class Placer {
     this.flushWarnings()
   }
 
+  /** latin1. Where the root is: under its final name if it has got it by now. Undefined where it is neither here nor there. */
+  locate(): string | undefined {
+    return this.folders.locate()
+  }
+
   /** Warns OWNER_NOT_RESTORED, once for all entries so far. Call it when the work is done. */
   flushWarnings(): void {
     const warning = this.facts.takeWarning()
     if (warning !== null) this.warn(warning)
   }
 
-  private create(meta: EntryMeta): PlaceHandle {
+  private create(meta: EntryMeta, mode: number): PlaceHandle {
     this.folders.ready(meta.path)
-    const parent = parentOf(meta.path)
-    const name = this.temporaryStem + (this.temporaries++).toString(36)
-    const temporary = this.folders.absolute(parent === '' ? name : `${parent}/${name}`)
+    const temporary = this.folders.absolute(this.hidden ? meta.path : this.temporaryName(meta.path))
     try {
-      return { fd: openSync(nativePath(temporary), CREATE, 0o600), meta, temporary }
+      return { fd: openSync(nativePath(temporary), CREATE, mode), meta, temporary }
     } catch (error) {
       throw placeFailure('make this file', meta.path, error)
     }
+  }
+
+  private temporaryName(path: string): string {
+    const parent = parentOf(path)
+    const name = this.temporaryStem + (this.temporaries++).toString(36)
+    return parent === '' ? name : `${parent}/${name}`
+  }
+
+  private rename(path: string, temporary: string): void {
+    const final = nativePath(this.folders.absolute(path))
+    this.refuseExisting(path, final)
+    renameSync(nativePath(temporary), final)
   }
 
   private failed(handle: PlaceHandle, doing: string, error: unknown): Error {

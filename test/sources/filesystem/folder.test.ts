@@ -6,6 +6,7 @@ import {
   readFileSync,
   type Stats,
   statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
@@ -55,8 +56,11 @@ describe('options', () => {
       facts: {},
       warn: () => {},
     })
-    expect(session.place).toEqual({ kind: 'folder', root: at('b'), owner: false })
-    expect(existsSync(at('b'))).toBe(false)
+    const root = expect.stringMatching(`^${at('.b.holdfast-')}[0-9a-f]{16}$`)
+    expect(session.place).toEqual({ kind: 'folder', root, becomes: at('b'), owner: false })
+    expect(readdirSync(place.path)).toEqual([])
+    mkdirSync(at('b'))
+    expect((await open(at('b'))).place).toEqual({ kind: 'folder', root: at('b'), owner: true })
   })
 })
 
@@ -115,9 +119,9 @@ describe('a session', () => {
     await expect(session.write(entry('file', 'file', { size: 8 }), content())).rejects.toMatchObject({
       code: 'ABORTED',
     })
-    expect(readdirSync(at('new'))).toEqual([])
+    expect(readdirSync(session.place!.root)).toEqual([])
     await session.rollback(abort.signal.reason)
-    expect(existsSync(at('new'))).toBe(false)
+    expect(readdirSync(place.path)).toEqual([])
   })
 
   it('says how much space there is, before the folder exists too', async () => {
@@ -133,7 +137,81 @@ describe('a session', () => {
     const session = await open(at('later'))
     writeFileSync(at('later'), '')
     await expect(session.current!()[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'RESTORE_CONFLICT' })
-    await expect(session.write(entry('a', 'file'), pieces())).rejects.toMatchObject({ code: 'RESTORE_CONFLICT' })
+    await expect(session.prepare()).rejects.toMatchObject({ code: 'RESTORE_CONFLICT', details: { path: at('later') } })
+  })
+})
+
+describe('a new folder', () => {
+  const write = async (session: SinkSession): Promise<void> => {
+    await session.write(entry('sub', 'directory', { mode: 0o500 }), pieces())
+    await session.write(entry('sub/file', 'file', { size: 4, mode: 0o444 }), pieces('text'))
+    await session.prepare()
+  }
+
+  it('has its name only when all is there', async () => {
+    const session = await open(at('deep/new'))
+    await write(session)
+    const [hidden, ...others] = readdirSync(at('deep'))
+    expect([hidden, others]).toEqual([expect.stringMatching(/^\.new\.holdfast-/), []])
+    expect(statSync(at(`deep/${hidden}`)).mode & 0o777).toBe(0o700)
+    await session.commit()
+    expect(readdirSync(at('deep'))).toEqual(['new'])
+    expect(readFileSync(at('deep/new/sub/file'), 'utf8')).toBe('text')
+  })
+
+  it.each(['prepared', 'committed'])('is gone after the rollback of what was %s', async (state) => {
+    const session = await open(at('deep/new'))
+    await write(session)
+    if (state === 'committed') await session.commit()
+    await session.rollback(new Error('no'))
+    expect(readdirSync(place.path)).toEqual([])
+  })
+
+  it('keeps what others have put into it since the commit', async () => {
+    const session = await open(at('new'))
+    await write(session)
+    await session.commit()
+    writeFileSync(at('new/foreign'), '')
+    await session.rollback(new Error('no'))
+    expect(readdirSync(at('new'))).toEqual(['foreign'])
+  })
+
+  it.each([
+    ['a file', () => writeFileSync(at('new'), 'theirs')],
+    ['a link to nowhere', () => symlinkSync('nowhere', at('new'))],
+    ['a folder that holds something', () => mkdirSync(at('new/theirs'), { recursive: true })],
+  ])('replaces nothing that comes meanwhile: %s', async (_, come) => {
+    const [early, late] = [await open(at('new')), await open(at('new'))]
+    await write(early)
+    await write(late)
+    come()
+    const conflict = { code: 'RESTORE_CONFLICT', details: { path: at('new') } }
+    await expect(early.prepare()).rejects.toMatchObject(conflict)
+    await expect(late.commit()).rejects.toMatchObject(conflict)
+    for (const session of [early, late]) await session.rollback(new Error('no'))
+    expect(readdirSync(place.path)).toEqual(['new'])
+  })
+
+  it('is not made where a link leads nowhere', async () => {
+    symlinkSync('nowhere', at('new'))
+    await expect(open(at('new'))).rejects.toMatchObject({ code: 'RESTORE_CONFLICT' })
+  })
+
+  it('may have a name as long as a name can be', async () => {
+    const name = 'é'.repeat(127)
+    const session = await open(at(name))
+    await write(session)
+    await session.commit()
+    expect(readdirSync(place.path)).toEqual([name])
+  })
+
+  it('is not touched by what an earlier restore has left', async () => {
+    await write(await open(at('new')))
+    const left = readdirSync(place.path)
+    const session = await open(at('new'))
+    await write(session)
+    await session.commit()
+    expect(readdirSync(place.path).sort()).toEqual([...left, 'new'])
   })
 })
 
