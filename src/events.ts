@@ -39,7 +39,7 @@ export interface Finding {
 }
 
 /** Verbs whose runs have events, reports and a place in the history. */
-export type ReportedVerb = 'backup' | 'verify' | 'restore'
+export type ReportedVerb = 'backup' | 'verify' | 'restore' | 'drill'
 /** Every verb that is a run: can be listed by `runs()`, followed and aborted. */
 export type Verb = ReportedVerb | 'diff' | 'plan-restore'
 export type RunStatus = 'running' | 'ok' | 'failed' | 'aborted'
@@ -81,7 +81,8 @@ type VerbEvents<V extends string, R> = { [K in `${V}:start`]: RunEvent } & { [K 
 export interface EngineEvents
   extends VerbEvents<'backup', RunResults['backup']>,
     VerbEvents<'verify', RunResults['verify']>,
-    VerbEvents<'restore', RunResults['restore']> {
+    VerbEvents<'restore', RunResults['restore']>,
+    VerbEvents<'drill', RunResults['drill']> {
   /** A source holds its point in time. */
   'source:open': RunEvent & { source: string }
   /** Read completely: connections and locks are gone, uploads may go on. */

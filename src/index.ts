@@ -25,15 +25,27 @@ export type {
 export { passphrase, rawKey } from './repository/key-slots-key.ts'
 export { type FilesystemOptions, filesystem } from './sources/filesystem/filesystem.ts'
 export { type FolderOptions, folder } from './sources/filesystem/folder.ts'
-export { defineSink, type Sink, type SinkContext, type SinkEntry, type SinkSession } from './sources/sink.ts'
 export {
+  defineSink,
+  type Sink,
+  type SinkChange,
+  type SinkContext,
+  type SinkEntry,
+  type SinkPlan,
+  type SinkReader,
+  type SinkSession,
+} from './sources/sink.ts'
+export {
+  type CheckContext,
   defineSource,
   type EntryContent,
+  type EntryFacts,
   type EntryType,
   type Source,
   type SourceContext,
   type SourceEntry,
   type SourceSession,
+  type StreamProof,
 } from './sources/source.ts'
 export { type LocalTargetOptions, localTarget } from './targets/local/local-target.ts'
 export { memoryTarget } from './targets/memory.ts'

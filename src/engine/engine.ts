@@ -7,6 +7,7 @@ import { followRun } from './follow.ts'
 import { type History, makeHistory } from './history.ts'
 import { deferListing } from './listing.ts'
 import { parseBackupOptions } from './options-backup.ts'
+import { parseDrillOptions } from './options-drill.ts'
 import { parseEngineOptions } from './options-engine.ts'
 import { parseCloseOptions, parseDiffOptions, parseEntriesOptions, parseReadOptions } from './options-look.ts'
 import { parsePlanRestoreOptions, parseRestoreOptions, parseRestorePlan } from './options-restore.ts'
@@ -15,6 +16,7 @@ import { snapshotsVerb, snapshotVerb } from './snapshot-look.ts'
 import type { BackupOptions, BackupResult } from './types-backup.ts'
 import type { Diff, DiffOptions, EntriesOptions, Entry, ReadOptions } from './types-browse.ts'
 import type { EngineContext } from './types-context.ts'
+import type { DrillOptions, DrillResult } from './types-drill.ts'
 import type { EngineOptions } from './types-engine.ts'
 import type { PlanRestoreOptions, RestoreOptions, RestorePlan, RestoreResult } from './types-restore.ts'
 import type { ActiveRun, Listing } from './types-run.ts'
@@ -62,6 +64,14 @@ export class BackupEngine implements AsyncDisposable {
   /** Proves the repository, or some snapshots, sound. Damage is a finding (`sound: false`), not a rejection. */
   async verify(options?: VerifyOptions): Promise<VerifyResult> {
     return await this.#verbs.verify(this.#open(), parseVerifyOptions(options))
+  }
+
+  /**
+   * Restores a snapshot beside what is live, looks at it, and takes it away again. What went wrong is a finding (`sound:
+   * false`), not a rejection. @throws BackupError SNAPSHOT_NOT_FOUND, ENTRY_NOT_FOUND for a source that is not in it
+   */
+  async drill(options?: DrillOptions): Promise<DrillResult> {
+    return await this.#verbs.drill(this.#open(), parseDrillOptions(options))
   }
 
   /** Snapshots that fit, newest first. */

@@ -4,10 +4,12 @@ import { backup } from './backup/run-backup.ts'
 import { entries } from './browse/entries.ts'
 import { read } from './browse/read.ts'
 import { diff } from './diff/diff.ts'
+import { drill } from './drill/run-drill.ts'
 import type { EngineBasics } from './engine-context.ts'
 import { loadSnapshots } from './load-snapshots.ts'
 import { openEngine } from './open/open-engine.ts'
 import type { ParsedBackupOptions } from './options-backup.ts'
+import type { ParsedDrillOptions } from './options-drill.ts'
 import type { ParsedPlanRestoreOptions, ParsedRestoreOptions } from './options-restore.ts'
 import type { ParsedVerifyOptions } from './options-verify.ts'
 import { planRestore } from './restore/plan-restore.ts'
@@ -15,6 +17,7 @@ import { restore } from './restore/run-restore.ts'
 import type { BackupResult } from './types-backup.ts'
 import type { Diff, DiffOptions, EntriesOptions, Entry, ReadOptions } from './types-browse.ts'
 import type { EngineContext, EngineParts } from './types-context.ts'
+import type { DrillResult } from './types-drill.ts'
 import type { EngineOptions } from './types-engine.ts'
 import type { RestorePlan, RestoreResult } from './types-restore.ts'
 import type { Listing } from './types-run.ts'
@@ -31,6 +34,7 @@ export interface Verbs {
   open(options: EngineOptions, basics: EngineBasics): Promise<EngineParts>
   backup(engine: EngineContext, options: ParsedBackupOptions): Promise<BackupResult>
   verify(engine: EngineContext, options: ParsedVerifyOptions): Promise<VerifyResult>
+  drill(engine: EngineContext, options: ParsedDrillOptions): Promise<DrillResult>
   diff(engine: EngineContext, options: DiffOptions): Promise<Diff>
   planRestore(engine: EngineContext, options: ParsedPlanRestoreOptions): Promise<RestorePlan>
   restore(engine: EngineContext, plan: RestorePlan, options: ParsedRestoreOptions): Promise<RestoreResult>
@@ -44,6 +48,7 @@ export const verbs: Verbs = {
   open: openEngine,
   backup,
   verify,
+  drill,
   diff,
   planRestore,
   restore,

@@ -154,6 +154,7 @@ export function makeShell(given: ShellOptions = {}): Shell {
     open: unused,
     backup: unused,
     verify: unused,
+    drill: unused,
     diff: unused,
     planRestore: unused,
     restore: unused,
