@@ -34,7 +34,8 @@ export interface EntryBatch {
 
 export class BatchWriter {
   private readonly metas = new ByteWriter(64 * 1024)
-  private fingerprints = Buffer.from(new ArrayBuffer(1024 * FINGERPRINT_BYTES))
+  private fingerprints = new Uint8Array(new ArrayBuffer(1024 * FINGERPRINT_BYTES))
+  private prints = new DataView(this.fingerprints.buffer)
   private flags = new Uint8Array(new ArrayBuffer(1024))
   private contentBytes = 0
   count = 0
@@ -44,8 +45,8 @@ export class BatchWriter {
     const index = this.count++
     if (index >= this.flags.length) this.grow()
     this.flags[index] = flags
-    this.fingerprints.writeBigInt64LE(low, index * FINGERPRINT_BYTES)
-    this.fingerprints.writeBigUInt64LE(high, index * FINGERPRINT_BYTES + 8)
+    this.prints.setBigInt64(index * FINGERPRINT_BYTES, low, true)
+    this.prints.setBigUint64(index * FINGERPRINT_BYTES + 8, high, true)
     const at = this.metas.reserve(4)
     writeMeta(this.metas, meta)
     this.metas.bytes.writeUInt32LE(this.metas.length - at - 4, at)
@@ -67,9 +68,10 @@ export class BatchWriter {
     const flags = new Uint8Array(new ArrayBuffer(this.flags.length * 2))
     flags.set(this.flags)
     this.flags = flags
-    const fingerprints = Buffer.from(new ArrayBuffer(this.fingerprints.length * 2))
+    const fingerprints = new Uint8Array(new ArrayBuffer(this.fingerprints.length * 2))
     fingerprints.set(this.fingerprints)
     this.fingerprints = fingerprints
+    this.prints = new DataView(fingerprints.buffer)
   }
 
   get metaBytes(): number {
@@ -81,7 +83,7 @@ export class BatchWriter {
     const batch: EntryBatch = {
       count: this.count,
       metas: this.metas.copy(),
-      fingerprints: new Uint8Array(this.fingerprints.subarray(0, this.count * FINGERPRINT_BYTES)),
+      fingerprints: this.fingerprints.slice(0, this.count * FINGERPRINT_BYTES),
       flags: this.flags.slice(0, this.count),
       root,
       prefixBytes,

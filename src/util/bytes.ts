@@ -1,6 +1,8 @@
 /** Growing writer and bounds-checked reader of little-endian binary records. No allocation on reads beyond views. */
 
 const utf8 = new TextEncoder()
+const word = new DataView(new ArrayBuffer(8))
+const wordBytes = new Uint8Array(word.buffer)
 
 export class ByteWriter {
   bytes: Buffer<ArrayBuffer>
@@ -37,7 +39,10 @@ export class ByteWriter {
 
   i64(value: bigint): void {
     const at = this.reserve(8)
-    this.bytes.writeBigInt64LE(value, at)
+    const { bytes } = this
+    // Not writeBigInt64LE, which takes the number apart with BigInt arithmetic: 30 ms for 100,000 entries.
+    word.setBigInt64(0, value, true)
+    for (let i = 0; i < 8; i++) bytes[at + i] = wordBytes[i]!
   }
 
   /** LEB128, up to 2^53 - 1. */

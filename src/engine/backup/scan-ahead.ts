@@ -1,20 +1,48 @@
-/** Batches of a worker's scan, some of them asked for ahead. */
+/** Batches of a scan in workers, some of them asked for ahead. */
 import type { Session } from '../../workers/rpc.ts'
-import type { ScanAnswer } from '../../workers/scan.ts'
+import { type ListAnswer, listingTransfer, type ScanAnswer } from '../../workers/scan.ts'
 
 /** Entries in a batch: small enough to spread work evenly, large enough that messages cost nothing. */
 const BATCH_ENTRIES = 256
 const SCANS_AHEAD = 3
+/** Enough that every thread has one to look at and one waiting, while the oldest is still merged. */
+const LISTINGS_AHEAD_PER_THREAD = 3
 
 /** `scan`: a session of the service of that name. */
-export async function* scanAhead(scan: Session): AsyncGenerator<ScanAnswer> {
+export function scanAhead(scan: Session): AsyncGenerator<ScanAnswer> {
+  return inOrder(SCANS_AHEAD, () => scan.call<ScanAnswer>('next', BATCH_ENTRIES))
+}
+
+/**
+ * One scan by several sessions: the first lists folders, and each listing's entries are looked at by whichever has least
+ * to do. They come in order, and no more than a few at a time are under way, whatever a folder holds.
+ */
+export function scanTogether(scans: readonly Session[]): AsyncGenerator<ScanAnswer> {
+  const [lister] = scans
+  if (scans.length === 1) return scanAhead(lister!)
+  const lanes = scans.map((session) => ({ session, jobs: 0 }))
+  const next = async (): Promise<ScanAnswer> => {
+    const listed = await lister!.call<ListAnswer>('list', BATCH_ENTRIES)
+    const { listing, done, warnings } = listed
+    if (listing.paths === '') return { batch: listing.batch, done, warnings }
+    const lane = lanes.reduce((best, each) => (each.jobs <= best.jobs ? each : best))
+    lane.jobs++
+    const looked = await lane.session
+      .call<ScanAnswer>('look', listing, listingTransfer(listing))
+      .finally(() => lane.jobs--)
+    return { batch: looked.batch, done, warnings: [...warnings, ...looked.warnings] }
+  }
+  return inOrder(LISTINGS_AHEAD_PER_THREAD * scans.length, next)
+}
+
+async function* inOrder(ahead: number, next: () => Promise<ScanAnswer>): AsyncGenerator<ScanAnswer> {
   const asked: Promise<ScanAnswer>[] = []
   const ask = (): void => {
-    const answer = scan.call<ScanAnswer>('next', BATCH_ENTRIES)
+    const answer = next()
     answer.catch(() => undefined)
     asked.push(answer)
   }
-  for (let i = 0; i < SCANS_AHEAD; i++) ask()
+  for (let i = 0; i < ahead; i++) ask()
   for (;;) {
     const answer = await asked.shift()!
     yield answer

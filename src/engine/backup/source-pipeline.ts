@@ -8,13 +8,13 @@ import { batchTransfer } from '../../model/entry-batch.ts'
 import type { TreeRoot } from '../../model/page.ts'
 import type { RepositoryWriter } from '../../repository/writer.ts'
 import type { ScanPlan } from '../../sources/source.ts'
-import { onAbort } from '../../util/abort.ts'
 import { latin1ToUser } from '../../util/paths.ts'
 import type { ReadJob, ReadResult } from '../../workers/ingest.ts'
 import type { Thread } from '../../workers/rpc.ts'
 import type { ScannedAnswer, SourceEnd } from '../../workers/tree.ts'
 import { ReadQueue } from './read-queue.ts'
-import { scanAhead } from './scan-ahead.ts'
+import { scanTogether } from './scan-ahead.ts'
+import { ScanSessions } from './scan-sessions.ts'
 import { joinResults, splitJob } from './split-job.ts'
 
 export interface PipelineHooks {
@@ -38,31 +38,30 @@ export interface SourceInput {
   parent: TreeRoot | null
 }
 
-/** A built-in source whose tree a worker scans. */
+/** A built-in source whose tree workers scan. */
 export async function backupScan(
   writer: RepositoryWriter,
-  thread: Thread,
+  threads: readonly Thread[],
   plan: ScanPlan,
   input: SourceInput & { onUnreadable: 'fail' | 'skip' },
   hooks: PipelineHooks,
 ): Promise<SourceResult> {
-  const scan = await thread.open('scan', { plan, onUnreadable: input.onUnreadable }, {})
-  const unlink = onAbort(hooks.signal, (reason) => scan.abort(reason))
+  const scans = new ScanSessions()
   try {
+    await scans.open(threads, { plan, onUnreadable: input.onUnreadable }, hooks.signal)
     const pipeline = new SourcePipeline(writer, hooks)
     await pipeline.begin(input)
-    for await (const { batch, warnings } of scanAhead(scan)) {
+    for await (const { batch, warnings } of scanTogether(scans.list)) {
       pipeline.noteScan(batch, warnings)
       await pipeline.push(batch)
     }
     hooks.scanned()
     return await pipeline.end()
   } catch (error) {
-    scan.abort(error)
+    scans.abort(error)
     throw error
   } finally {
-    unlink()
-    await scan.close()
+    await scans.close()
   }
 }
 

@@ -49,15 +49,15 @@ export function rootMissing(path: string, cause?: unknown): BackupError {
 }
 
 /** A root that is moved away or unmounted reads as an empty folder: nothing else would tell it from one. */
-export function checkRootHeld(root: ScanRoot, before: BigIntStats): void {
+export function checkRootHeld(latin1: string, before: { dev: bigint; ino: bigint }): void {
   let after: BigIntStats | undefined
   try {
-    after = statSync(nativePath(root.path || '/'), { bigint: true, throwIfNoEntry: false })
+    after = statSync(nativePath(latin1 || '/'), { bigint: true, throwIfNoEntry: false })
   } catch {
     // Reported below as well.
   }
   if (after?.dev === before.dev && after.ino === before.ino) return
-  const path = latin1ToUser(root.path)
+  const path = latin1ToUser(latin1)
   throw new BackupError('SOURCE_INCOMPLETE', `${JSON.stringify(path)} was moved or unmounted while it was scanned`, {
     origin: 'source',
     retryable: true,

@@ -3,27 +3,20 @@
  * is asked for batches can be held back. Memory is the names of the folders on the way down, whatever the tree's size.
  */
 import type { BigIntStats } from 'node:fs'
-import { BackupError } from '../../errors.ts'
-import type { Warning } from '../../events.ts'
-import { type EntryMeta, TYPE_FILE } from '../../model/entry.ts'
-import { BatchWriter, type EntryBatch, FLAG_CONTENT, FLAG_FORCE_READ } from '../../model/entry-batch.ts'
+import type { EntryMeta } from '../../model/entry.ts'
+import type { EntryBatch } from '../../model/entry-batch.ts'
 import { abortError } from '../../util/abort.ts'
 import { latin1ToUser } from '../../util/paths.ts'
 import type { ScanPlan } from '../source.ts'
 import { ExcludedFolders } from './excluded-folders.ts'
 import { Selection } from './globs.ts'
-import { lookAt, lookThrough, namesIn, targetOf } from './look.ts'
+import { type Listing, ListingWriter } from './listing.ts'
+import { lookAt, lookThrough, type Names, namesIn, typedNamesIn } from './look.ts'
 import { checkRootHeld, rootMissing, rootsOf, type ScanRoot, statRoot } from './scan-root.ts'
-import { isRacy, metaFromStat, racyAfterNs, S_IFDIR, S_IFLNK, S_IFMT, timeFits } from './stat.ts'
+import { EntryTaker, type ScanOptions, VISITS_PER_ABORT_CHECK } from './scan-taker.ts'
+import { metaFromStat, S_IFDIR, S_IFLNK, S_IFMT } from './stat.ts'
 
-export interface ScanOptions {
-  /** `path` of these is relative to the source; whoever knows the source's name puts it in front. */
-  warn(warning: Warning): void
-  /** What to do about a folder or file that cannot be looked at: SOURCE_DENIED, or the warning ENTRY_SKIPPED. */
-  onUnreadable: 'fail' | 'skip'
-  aborted(): boolean
-  nowMs(): number
-}
+export type { ScanOptions } from './scan-taker.ts'
 
 /** Something found, on its way into the batch. Paths are latin1. */
 interface Found {
@@ -42,6 +35,8 @@ interface Frame {
   /** latin1, relative to the source: '' or ending in '/'. */
   readonly relative: string
   readonly names: readonly string[]
+  /** Which of the names are folders; undefined: not known, or of no use. */
+  readonly folders: ReadonlySet<string> | undefined
   next: number
   readonly whole: boolean
   readonly stat: BigIntStats
@@ -52,33 +47,27 @@ interface Frame {
 /** A scan of excluded names must return now and then too, to be aborted or held back. */
 const VISITS_PER_ENTRY = 16
 const MAX_BATCH_BYTES = 4 << 20
-const VISITS_PER_ABORT_CHECK = 64
+const NO_NAMES: Names = { names: [], folders: undefined }
 
-export class TreeScanner {
-  /** Entries that were gone between listing and stat: normal in a living tree, and no part of the snapshot. */
-  vanished = 0
-  private readonly plan: ScanPlan
-  private readonly options: ScanOptions
+export class TreeScanner extends EntryTaker {
   private readonly selection: Selection
   private readonly selects: boolean
   private readonly excluded: ExcludedFolders
-  private readonly contentFlags: number
   private readonly roots: readonly ScanRoot[]
-  private readonly writer = new BatchWriter()
   private readonly stack: Frame[] = []
   private pendingFrames = 0
   private nextRoot = 0
   private batchRoot = ''
   private prefixBytes = 0
-  private racyAfter = 0n
+  /** Undefined: this scan looks at everything itself. */
+  private listing: ListingWriter | undefined
+  private rootStat = { dev: 0n, ino: 0n }
 
   constructor(plan: ScanPlan, options: ScanOptions) {
-    this.plan = plan
-    this.options = options
+    super(plan, options)
     this.selection = new Selection(plan.include, plan.exclude)
     this.selects = !this.selection.isEverything
     this.excluded = new ExcludedFolders(plan.excludePaths)
-    this.contentFlags = plan.checksum ? FLAG_CONTENT | FLAG_FORCE_READ : FLAG_CONTENT
     this.roots = rootsOf(plan)
   }
 
@@ -88,15 +77,26 @@ export class TreeScanner {
    * Throws SOURCE_NOT_FOUND, SOURCE_DENIED, SOURCE_UNREACHABLE, SOURCE_INCOMPLETE (a root went away), ABORTED.
    */
   next(maxEntries: number): { batch: EntryBatch; done: boolean } {
-    this.racyAfter = racyAfterNs(this.options.nowMs())
+    this.beginBatch()
     if (this.stack.length === 0 && this.nextRoot < this.roots.length) this.beginRoot(this.roots[this.nextRoot++]!)
     this.walk(maxEntries)
     const done = this.stack.length === 0 && this.nextRoot >= this.roots.length
     return { batch: this.writer.take(this.batchRoot, this.prefixBytes, this.plan.followSymlinks), done }
   }
 
+  /**
+   * As `next`, but leaves what is no folder to an EntryLooker. Not to be mixed with `next`. A scan that follows links
+   * must know the folders above, so it leaves nothing.
+   */
+  list(maxEntries: number): { listing: Listing; done: boolean } {
+    this.listing ??= new ListingWriter()
+    const { batch, done } = this.next(maxEntries)
+    return { listing: this.listing.take(batch, this.rootStat), done }
+  }
+
   private beginRoot(root: ScanRoot): void {
     const stat = statRoot(root)
+    this.rootStat = stat
     this.batchRoot = root.path
     this.prefixBytes = root.prefix === '' ? 0 : root.prefix.length + 1
     if ((Number(stat.mode) & S_IFMT) === S_IFDIR) this.openRootFolder(root, stat)
@@ -104,9 +104,10 @@ export class TreeScanner {
   }
 
   private openRootFolder(root: ScanRoot, stat: BigIntStats): void {
-    const names = namesIn(root.path || '/')
+    const names = this.namesIn(root.path || '/')
     if (names === undefined) throw rootMissing(root.path)
-    const frame = { absolute: `${root.path}/`, relative: '', names, next: 0, whole: !this.selection.hasIncludes, stat }
+    const whole = !this.selection.hasIncludes
+    const frame = { absolute: `${root.path}/`, relative: '', ...names, next: 0, whole, stat }
     if (root.prefix === '') this.stack.push({ ...frame, pending: null })
     else this.takeRootFolder(root.prefix, { ...frame, relative: `${root.prefix}/` })
   }
@@ -118,7 +119,7 @@ export class TreeScanner {
     this.prefixBytes = 0
     const userName = latin1ToUser(name)
     if (this.selection.excludes(userName, userName) || !this.selection.includes(userName, userName)) return
-    this.takeFile({ absolute: root.path, relative: name, name, stat, whole: true })
+    this.takeFile(name, stat)
   }
 
   /** With several roots, each is an entry itself. */
@@ -139,7 +140,7 @@ export class TreeScanner {
       const frame = stack[stack.length - 1]!
       if (frame.next < frame.names.length) this.visit(frame, frame.names[frame.next++]!)
       else this.leave(frame)
-      if (writer.count >= maxEntries || writer.metaBytes >= MAX_BATCH_BYTES) return
+      if (writer.count + (this.listing?.left ?? 0) >= maxEntries || writer.metaBytes >= MAX_BATCH_BYTES) return
       if (visits >= maxEntries * VISITS_PER_ENTRY) return
     }
   }
@@ -147,12 +148,16 @@ export class TreeScanner {
   private leave(frame: Frame): void {
     this.stack.pop()
     if (frame.pending !== null) this.pendingFrames--
-    if (this.stack.length === 0) checkRootHeld(this.roots[this.nextRoot - 1]!, frame.stat)
+    if (this.stack.length === 0) checkRootHeld(this.roots[this.nextRoot - 1]!.path, frame.stat)
   }
 
   private visit(frame: Frame, name: string): void {
     const relative = frame.relative + name
     if (this.selects && this.selection.excludes(latin1ToUser(relative), latin1ToUser(name))) return
+    if (this.listing && frame.whole && frame.folders && !frame.folders.has(name)) {
+      this.listing.leave(relative)
+      return
+    }
     const absolute = frame.absolute + name
     try {
       const stat = lookAt(absolute)
@@ -163,50 +168,18 @@ export class TreeScanner {
     }
   }
 
-  private leaveOut(relative: string, error: unknown): void {
-    if (!BackupError.is(error) || error.origin !== 'source' || this.options.onUnreadable === 'fail') throw error
-    this.skip(relative, error.message, error.details)
-  }
-
-  private skip(relative: string, message: string, details: NonNullable<Warning['details']>): void {
-    const path = latin1ToUser(relative)
-    this.options.warn({ code: 'ENTRY_SKIPPED', message, path, details })
-  }
-
   private take(seen: Found): void {
     const found = seen.whole || !this.selects ? seen : { ...seen, whole: this.isIncluded(seen) }
     const format = Number(found.stat.mode) & S_IFMT
     if (format === S_IFDIR) this.takeFolder(found)
-    else if (format === S_IFLNK) this.takeLink(found)
-    else this.takeFile(found)
+    else if (format === S_IFLNK && this.plan.followSymlinks && this.takeFollowed(found)) return
+    else if (!found.whole) return
+    else if (format === S_IFLNK) this.takeLink(found.relative, found.absolute, found.stat)
+    else this.takeFile(found.relative, found.stat)
   }
 
   private isIncluded({ relative, name }: Found): boolean {
     return this.selection.includes(latin1ToUser(relative), latin1ToUser(name))
-  }
-
-  private takeFile({ relative, stat, whole }: Found): void {
-    if (!whole) return
-    const meta = metaFromStat(relative, stat)
-    const sizeBytes = meta.sizeBytes ?? 0
-    const { maxFileBytes } = this.plan
-    if (maxFileBytes !== null && sizeBytes > maxFileBytes) {
-      const message = `${JSON.stringify(latin1ToUser(relative))} has ${sizeBytes} bytes, more than maxFileBytes`
-      this.skip(relative, message, { sizeBytes, maxFileBytes })
-    } else this.emit(meta, stat, meta.type === TYPE_FILE && sizeBytes > 0 ? this.contentFlags : 0)
-  }
-
-  private takeLink(found: Found): void {
-    if (this.plan.followSymlinks && this.takeFollowed(found)) return
-    if (!found.whole) return
-    const target = targetOf(found.absolute)
-    if (target === undefined) {
-      this.vanished++
-      return
-    }
-    const meta = metaFromStat(found.relative, found.stat)
-    meta.linkTarget = target
-    this.emit(meta, found.stat, 0)
   }
 
   /** False where the link must stay one: it leads nowhere, or to a folder that it lies in. */
@@ -215,7 +188,7 @@ export class TreeScanner {
     if (stat === undefined) return false
     const target = { ...found, stat }
     if ((Number(stat.mode) & S_IFMT) !== S_IFDIR) {
-      this.takeFile(target)
+      if (found.whole) this.takeFile(found.relative, stat)
       return true
     }
     if (this.stack.some((frame) => frame.stat.ino === stat.ino && frame.stat.dev === stat.dev)) return false
@@ -227,17 +200,17 @@ export class TreeScanner {
     const { absolute, relative, stat, whole } = found
     if (this.excluded.has(absolute, stat)) return
     if (!whole && !this.selection.mayInclude(latin1ToUser(relative))) return
-    const names = this.isEntered(found) ? this.list(absolute, relative) : []
-    if (names === undefined) {
+    const listed = this.isEntered(found) ? this.namesBelow(absolute, relative) : NO_NAMES
+    if (listed === undefined) {
       this.vanished++
       return
     }
     const meta = metaFromStat(relative, stat)
     if (whole) this.emit(meta, stat, 0)
-    if (names.length === 0) return
+    if (listed.names.length === 0) return
     if (!whole) this.pendingFrames++
     const pending = whole ? null : meta
-    this.stack.push({ absolute: `${absolute}/`, relative: `${relative}/`, names, next: 0, whole, stat, pending })
+    this.stack.push({ absolute: `${absolute}/`, relative: `${relative}/`, ...listed, next: 0, whole, stat, pending })
   }
 
   private isEntered({ relative, name, stat }: Found): boolean {
@@ -246,27 +219,23 @@ export class TreeScanner {
   }
 
   /** What cannot be listed is kept as a folder without content, and said. */
-  private list(absolute: string, relative: string): readonly string[] | undefined {
+  private namesBelow(absolute: string, relative: string): Names | undefined {
     try {
-      return namesIn(absolute)
+      return this.namesIn(absolute)
     } catch (error) {
       this.leaveOut(relative, error)
-      return []
+      return NO_NAMES
     }
   }
 
-  private emit(meta: EntryMeta, stat: BigIntStats, flags: number): void {
-    if (this.pendingFrames > 0) this.emitPending()
-    const { ctimeNs, ino, mtimeNs } = stat
-    if (!timeFits(mtimeNs)) this.warnTime(meta, mtimeNs)
-    if (isRacy(stat, this.racyAfter) || !timeFits(ctimeNs)) this.writer.add(meta, flags, 0n, 0n)
-    else this.writer.add(meta, flags, ctimeNs, ino < 0n ? BigInt.asUintN(64, ino) : ino)
+  private namesIn(absolute: string): Names | undefined {
+    return this.listing && !this.plan.followSymlinks ? typedNamesIn(absolute) : namesIn(absolute)
   }
 
-  private warnTime({ path: latin1 }: EntryMeta, mtimeNs: bigint): void {
-    const path = latin1ToUser(latin1)
-    const message = `${JSON.stringify(path)} has a modification time outside 1677 to 2262, kept as the nearest`
-    this.options.warn({ code: 'TIME_OUT_OF_RANGE', message, path, details: { mtimeNs: String(mtimeNs) } })
+  protected override emit(meta: EntryMeta, stat: BigIntStats, flags: number): void {
+    if (this.pendingFrames > 0) this.emitPending()
+    this.listing?.listed()
+    super.emit(meta, stat, flags)
   }
 
   /** Folders above the first included entry come before it. */
