@@ -52,3 +52,13 @@ export interface Connection {
   /** Breaks it off at once, whatever it is doing. A pool throws it away. */
   destroy(): void
 }
+
+const ROLLBACK_MS = 2000
+
+/** Ends the transaction, so that its locks are gone when this resolves. A connection that does not answer is destroyed. */
+export async function rollback(connection: Connection): Promise<void> {
+  if (connection.lost) return
+  const timer = setTimeout(() => connection.destroy(), ROLLBACK_MS)
+  await connection.client.query('ROLLBACK').catch(() => {})
+  clearTimeout(timer)
+}

@@ -1,0 +1,167 @@
+/** Runs pg_dump and pg_dumpall: the password in their environment only, their output as a stream, their exit respected. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { BackupError } from '../../errors.ts'
+import type { ServerAddress } from './connect.ts'
+import type { DumpClient } from './dump-client-find.ts'
+
+/** A schema is read at once, not when its turn comes, so that its locks are gone soon; more than this waits. */
+const MAX_WAITING_BYTES = 32 * 1024 * 1024
+const MAX_STDERR_BYTES = 16 * 1024
+
+/** Runs programs against one server. `dispose` ends them and removes what was written for them. */
+export class DumpRunner {
+  readonly client: DumpClient
+  readonly #address: ServerAddress
+  readonly #children = new Set<DumpChild>()
+  #folder: string | undefined
+  #env: Record<string, string> | undefined
+
+  constructor(client: DumpClient, address: ServerAddress) {
+    this.client = client
+    this.#address = address
+  }
+
+  /** Must be called once, before the first `start`. */
+  async prepare(): Promise<void> {
+    this.#env = { ...libpqEnvironment(this.#address), ...(await this.#tlsEnvironment()) }
+  }
+
+  start(program: 'pg_dump' | 'pg_dumpall', args: readonly string[], database: string | undefined): DumpChild {
+    const env = { ...process.env, ...this.#env, ...(database === undefined ? {} : { PGDATABASE: database }) }
+    const path = join(this.client.binDir, program)
+    // The name of the database is in the environment too: as an argument it could be taken for a connection string.
+    const child = new DumpChild(program, spawn(path, [...args], { env, stdio: ['ignore', 'pipe', 'pipe'] }))
+    this.#children.add(child)
+    return child
+  }
+
+  async dispose(): Promise<void> {
+    await Promise.all([...this.#children].map((child) => child.kill()))
+    if (this.#folder !== undefined) await rm(this.#folder, { recursive: true, force: true })
+  }
+
+  /** libpq takes certificates from files only. */
+  async #tlsEnvironment(): Promise<Record<string, string>> {
+    const { ssl } = this.#address
+    if (ssl === false || ssl === undefined || ssl === null) return { PGSSLMODE: 'disable' }
+    if (ssl === true)
+      return this.client.major >= 16 ? { PGSSLMODE: 'verify-full', PGSSLROOTCERT: 'system' } : { PGSSLMODE: 'require' }
+    const { ca, cert, key, rejectUnauthorized } = ssl as Record<string, unknown>
+    const env: Record<string, string> = {
+      PGSSLMODE: rejectUnauthorized === false ? 'require' : ca ? 'verify-ca' : 'require',
+    }
+    for (const [name, value] of Object.entries({ PGSSLROOTCERT: ca, PGSSLCERT: cert, PGSSLKEY: key })) {
+      if (typeof value === 'string' || value instanceof Uint8Array) env[name] = await this.#file(name, value)
+    }
+    return env
+  }
+
+  async #file(name: string, content: string | Uint8Array): Promise<string> {
+    this.#folder ??= await mkdtemp(join(tmpdir(), 'holdfast-'))
+    const path = join(this.#folder, name)
+    await writeFile(path, content, { mode: 0o600 })
+    return path
+  }
+}
+
+function libpqEnvironment(address: ServerAddress): Record<string, string> {
+  const { host, port, user, database, password } = address
+  const env: Record<string, string> = { PGHOST: host, PGPORT: String(port), PGAPPNAME: 'holdfast' }
+  if (user !== undefined) env.PGUSER = user
+  if (database !== undefined) env.PGDATABASE = database
+  if (password !== undefined) env.PGPASSWORD = password
+  return env
+}
+
+/** One run of a program: its output is read into memory as it comes, up to a limit, and can be taken once. */
+export class DumpChild {
+  readonly #name: string
+  readonly #process: ChildProcess
+  readonly #exit: Promise<void>
+  readonly #chunks: Buffer[] = []
+  #waiting = 0
+  #stderr = ''
+  #ended = false
+  #failure: BackupError | undefined
+  #wake: (() => void) | undefined
+
+  constructor(name: string, child: ChildProcess) {
+    this.#name = name
+    this.#process = child
+    child.stdout!.on('data', this.#onData)
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr = (this.#stderr + text).slice(-MAX_STDERR_BYTES)
+    })
+    this.#exit = new Promise((resolve) => {
+      child.on('error', (error) => this.#finish(this.#failed(error.message, error), resolve))
+      child.on('close', (code, signal) => {
+        this.#finish(code === 0 ? undefined : this.#failed(`ended with ${signal ?? `exit code ${code}`}`), resolve)
+      })
+    })
+  }
+
+  /** What it said on its standard error: warnings, where it succeeded. */
+  get stderr(): string {
+    return this.#stderr.trim()
+  }
+
+  /** Its output. Throws at the end when the program failed, however much came before. */
+  async *read(): AsyncGenerator<Uint8Array, void, undefined> {
+    for (;;) {
+      for (let chunk = this.#chunks.shift(); chunk !== undefined; chunk = this.#chunks.shift()) {
+        this.#waiting -= chunk.length
+        if (this.#waiting < MAX_WAITING_BYTES) this.#process.stdout!.resume()
+        yield chunk
+      }
+      if (this.#failure !== undefined) throw this.#failure
+      if (this.#ended) return
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+  }
+
+  /** Resolves when it runs no more. */
+  async kill(): Promise<void> {
+    if (!this.#ended) this.#process.kill('SIGKILL')
+    this.#process.stdout!.destroy()
+    await this.#exit
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    this.#chunks.push(chunk)
+    this.#waiting += chunk.length
+    if (this.#waiting >= MAX_WAITING_BYTES) this.#process.stdout!.pause()
+    this.#notify()
+  }
+
+  #finish(failure: BackupError | undefined, resolve: () => void): void {
+    this.#failure ??= failure
+    this.#ended = true
+    this.#notify()
+    resolve()
+  }
+
+  #notify(): void {
+    const wake = this.#wake
+    this.#wake = undefined
+    wake?.()
+  }
+
+  #failed(how: string, cause?: unknown): BackupError {
+    const said = this.stderr
+    return new BackupError(
+      'POSTGRES_DUMP_FAILED',
+      `${this.#name} ${how}${said === '' ? '' : `: ${said.split('\n')[0]}`}`,
+      {
+        origin: 'source',
+        details: { program: this.#name, stderr: said },
+        hint: 'See what it said; a role without rights on a schema or table is the usual cause',
+        cause,
+      },
+    )
+  }
+}

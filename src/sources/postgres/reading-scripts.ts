@@ -1,0 +1,72 @@
+/** What pg_dump and pg_dumpall write, as entries. */
+import type { SourceEntry } from '../source.ts'
+import type { DumpChild } from './dump-client.ts'
+import { archiveArguments, globalsArguments, schemaArguments } from './dump-client-args.ts'
+import { pgError } from './pg-error.ts'
+import type { ReadContext } from './read-context.ts'
+import { SchemaHash } from './schema-hash.ts'
+import type { Lead } from './snapshot-lead.ts'
+
+/** Of the plain schema: before and after the data. */
+export type SchemaHashes = readonly SchemaHash[]
+
+export function textEntry(path: string, text: string): SourceEntry {
+  return { path, type: 'script', content: { from: 'bytes', bytes: new TextEncoder().encode(text) } }
+}
+
+/** Starts pg_dump at once: the locks it needs are then asked for while ours are fresh. */
+export function schemaEntries(
+  lead: Lead,
+  prefix: string,
+  context: ReadContext,
+): { entries: SourceEntry[]; hashes: SchemaHashes } {
+  const { runner, settings } = context.parts
+  if (runner === undefined) return { entries: [], hashes: [] }
+  const start = (part: Parameters<typeof schemaArguments>[2]): DumpChild =>
+    runner.start('pg_dump', schemaArguments(settings, lead.snapshot.id, part), lead.client.database)
+  const pre = new SchemaHash()
+  const post = new SchemaHash()
+  const entries = [
+    childEntry(`${prefix}pg_dump/pre-data.sql`, start('pre-data'), context, pre),
+    childEntry(`${prefix}pg_dump/post-data.sql`, start('post-data'), context, post),
+    childEntry(`${prefix}pg_dump/schema.dump`, start('archive'), context),
+  ]
+  return { entries, hashes: [pre, post] }
+}
+
+export function archiveEntries(lead: Lead, prefix: string, context: ReadContext): SourceEntry[] {
+  const { runner, settings } = context.parts
+  const child = runner!.start('pg_dump', archiveArguments(settings, lead.snapshot.id), lead.client.database)
+  const entry = childEntry(`${prefix}pg_dump/database.dump`, child, context)
+  return [{ ...entry, content: { ...entry.content, chunks: 'table' } as SourceEntry['content'] & {} }]
+}
+
+export function globalsEntry(lead: Lead, prefix: string, context: ReadContext): SourceEntry[] {
+  const { runner, settings } = context.parts
+  if (runner === undefined || settings.globals === 'none') return []
+  const child = runner.start('pg_dumpall', globalsArguments(settings, lead.client.database ?? 'postgres'), undefined)
+  return [childEntry(`${prefix}pg_dump/globals.sql`, child, context)]
+}
+
+function childEntry(path: string, child: DumpChild, context: ReadContext, hash?: SchemaHash): SourceEntry {
+  return {
+    path,
+    type: 'script',
+    content: {
+      from: 'stream',
+      open: ({ signal }) =>
+        context.guard(
+          signal,
+          () => hashed(child, hash),
+          (error) => pgError(error, 'source', `cannot write ${path}`),
+        ),
+    },
+  }
+}
+
+async function* hashed(child: DumpChild, hash: SchemaHash | undefined): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const piece of child.read()) {
+    hash?.push(piece)
+    yield piece
+  }
+}
