@@ -38,7 +38,7 @@ export class RowTable {
     this.columns = columnFacts(facts)
       .filter(({ generated }) => !generated)
       .map(({ name }) => name)
-    this.primaryKey = (facts.primaryKey ?? []) as string[]
+    this.primaryKey = (facts.key ?? []) as string[]
     this.hashes = ranges.map(({ facts: { sha256 } }) => sha256).filter((hash) => typeof hash === 'string')
   }
 

@@ -45,7 +45,7 @@ function engineOf(sides: Readonly<Record<string, Side | undefined>>): RowEngine<
 }
 
 function tableEntry({ order = 'heap', columns = COLUMNS, primaryKey = ['id'] }: Side): RowEntry {
-  const facts = { columns, primaryKey, rowOrder: order, rowOrderBy: order === 'key' ? primaryKey : null }
+  const facts = { columns, key: primaryKey, rowOrder: order, rowOrderBy: order === 'key' ? primaryKey : null }
   return { path: TABLE, type: 'table', size: 0, facts: facts as unknown as Record<string, Json> }
 }
 
