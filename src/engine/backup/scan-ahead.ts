@@ -5,6 +5,11 @@ import { type ListAnswer, listingTransfer, type ScanAnswer } from '../../workers
 /** Entries in a batch: small enough to spread work evenly, large enough that messages cost nothing. */
 const BATCH_ENTRIES = 256
 const SCANS_AHEAD = 3
+/**
+ * Of a listing: with 256 the threads work in bursts of half a millisecond between messages, which wake both on one core
+ * as often as not. An unchanged backup of 100,000 files: 0.38 s with 256, 0.36 with 512, 0.34 with 1024.
+ */
+const LISTING_ENTRIES = 1024
 /** Enough that every thread has one to look at and one waiting, while the oldest is still merged. */
 const LISTINGS_AHEAD_PER_THREAD = 3
 
@@ -22,7 +27,7 @@ export function scanTogether(scans: readonly Session[]): AsyncGenerator<ScanAnsw
   if (scans.length === 1) return scanAhead(lister!)
   const lanes = scans.map((session) => ({ session, jobs: 0 }))
   const next = async (): Promise<ScanAnswer> => {
-    const listed = await lister!.call<ListAnswer>('list', BATCH_ENTRIES)
+    const listed = await lister!.call<ListAnswer>('list', LISTING_ENTRIES)
     const { listing, done, warnings } = listed
     if (listing.paths === '') return { batch: listing.batch, done, warnings }
     const lane = lanes.reduce((best, each) => (each.jobs <= best.jobs ? each : best))
