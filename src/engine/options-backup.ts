@@ -18,7 +18,7 @@ const labels = z
 
 /** What `defaults` of the engine may set, too. */
 export const defaultsShape = {
-  verify: opt(oneOf('structure', 'data', 'none')),
+  verify: opt(oneOf('structure', 'data', 'content', 'none')),
   onEntryError: opt(oneOf('fail', 'skip')),
   timeoutMs: callShape.timeoutMs,
   stallMs: callShape.stallMs,

@@ -16,7 +16,7 @@ const budget = z
 const schema: z.ZodType<VerifyOptions> = z.strictObject(
   {
     ...callShape,
-    level: opt(oneOf('structure', 'data')),
+    level: opt(oneOf('structure', 'data', 'content')),
     snapshots: opt(z.union([refSchema, list(refSchema, 10_000)], "must be 'all', a snapshot, or a list of them")),
     budget: opt(budget),
   },

@@ -5,8 +5,10 @@ import type { SnapshotRef } from './types-snapshot.ts'
 /**
  * structure: all that is referenced exists, with its size and stored checksum; no data is downloaded.
  * data: every byte is read, decrypted and hashed.
+ * content: data, and entries that say what their content hashes to are put together and hashed anew (CONTENT_MISMATCH);
+ * the engine's own sources are asked what they make of their snapshots (`Source.check`).
  */
-export type VerifyLevel = 'structure' | 'data'
+export type VerifyLevel = 'structure' | 'data' | 'content'
 
 export interface VerifyOptions extends CallOptions {
   /** Default 'structure'. */

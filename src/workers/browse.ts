@@ -2,11 +2,12 @@
 import { BackupError } from '../errors.ts'
 import { type EntryMeta, isContainer, TYPE_DIRECTORY } from '../model/entry.ts'
 import type { TreeRoot } from '../model/page.ts'
-import type { StreamRefs } from '../model/streams.ts'
+import { type StreamRefs, streamBytes } from '../model/streams.ts'
 import { comparePaths, latin1ToUser } from '../util/paths.ts'
 import { ChunkIndex, type ChunkTablePlain } from './chunk-index.ts'
 import { ChunkReader } from './chunk-reader.ts'
 import { contentPieces } from './content-pieces.ts'
+import { type ContentClaim, type ContentProof, claimAt, proofOf } from './content-proof.ts'
 import { mainStream, metaAt, streamsAt } from './listed-entry.ts'
 import { EntryCursor } from './page-cursor.ts'
 import { type Host, Moved, type Service } from './rpc.ts'
@@ -55,6 +56,14 @@ export interface ContentRequest {
   end: number
 }
 
+export interface ClaimsAnswer {
+  claims: ContentClaim[]
+  /** `from` of the next request; absent at the end. */
+  next?: string
+}
+
+/** Claims that one call gives. */
+const MAX_CLAIMS = 1000
 /** Entries that one call looks at: an abort, and the host's own work where there are no threads, get in after them. */
 const MAX_VISITS = 16_384
 
@@ -80,6 +89,8 @@ class BrowseService implements Service {
     if (method === 'content') return this.openContent(args as ContentRequest)
     if (method === 'piece') return this.piece()
     if (method === 'chunk') return this.chunk(args as { id: Uint8Array; bytes: number })
+    if (method === 'claims') return this.claims(args as { root: TreeRoot; from?: string })
+    if (method === 'prove') return this.prove(args as { root: TreeRoot; path: string })
     throw new BackupError('INTERNAL', `browse has no method ${method}`, { origin: 'repository' })
   }
 
@@ -99,8 +110,33 @@ class BrowseService implements Service {
   }
 
   private openContent({ stream, start, end }: ContentRequest): void {
+    this.pieces = this.piecesOf(stream, start, end)
+  }
+
+  private piecesOf(stream: StreamRefs, start: number, end: number): AsyncGenerator<Uint8Array<ArrayBuffer>> {
     const windows = new SegmentWindows(this.vault, this.reader.index, this.host)
-    this.pieces = contentPieces(this.reader, windows, stream, start, end)
+    return contentPieces(this.reader, windows, stream, start, end)
+  }
+
+  /** What entries say of their content, from a place on. */
+  private async claims({ root, from = '' }: { root: TreeRoot; from?: string }): Promise<ClaimsAnswer> {
+    const cursor = new EntryCursor(this.reader, root, { from })
+    const claims: ContentClaim[] = []
+    for (let visits = 0; await cursor.next(); ) {
+      this.host.throwIfAborted()
+      const path = cursor.path!
+      if (comparePaths(path, from) < 0) continue
+      const claim = claimAt(cursor)
+      if (claim) claims.push(claim)
+      if (claims.length >= MAX_CLAIMS || ++visits >= MAX_VISITS) return { claims, next: behindEntry(path) }
+    }
+    return { claims }
+  }
+
+  private async prove({ root, path }: { root: TreeRoot; path: string }): Promise<ContentProof> {
+    const stream = (await this.find({ root, path }))?.stream
+    const pieces = stream ? this.piecesOf(stream, 0, streamBytes(stream)) : none()
+    return proofOf(pieces, () => this.host.throwIfAborted())
   }
 
   /** The next piece of the content that was opened; null at its end. May be asked for ahead. */
@@ -115,6 +151,8 @@ class BrowseService implements Service {
     return new Uint8Array(await this.reader.chunk(id, bytes))
   }
 }
+
+async function* none(): AsyncGenerator<Uint8Array> {}
 
 /** One request. */
 class Lister {

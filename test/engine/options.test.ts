@@ -207,7 +207,7 @@ describe('options of verify', () => {
     expect(parseVerifyOptions({ snapshots: ['abcd', 'latest'] }).snapshots).toEqual(['abcd', 'latest'])
   })
   it.each<[string, unknown, string]>([
-    ['a level of later', { level: 'content' }, 'level'],
+    ['a level of later', { level: 'rows' }, 'level'],
     ['an empty budget', { level: 'data', budget: {} }, 'budget'],
     ['a share above one', { level: 'data', budget: { share: 2 } }, 'budget.share'],
     ['a budget where nothing is read', { budget: { ms: 5 } }, 'budget'],

@@ -16,7 +16,7 @@ export class Puller<T> {
 
   constructor(source: string, items: AsyncIterable<T>, signal: AbortSignal) {
     this.source = source
-    this.iterator = items[Symbol.asyncIterator]()
+    this.iterator = iteratorOf(source, items)
     this.signal = signal
     this.unlink = onAbort(signal, (reason) => this.reject(abortError(reason)))
   }
@@ -47,6 +47,14 @@ export class Puller<T> {
     if (this.isEnded) return
     const left = (async () => this.iterator.return?.())().catch(() => undefined)
     await settled(left, LEAVE_MS)
+  }
+}
+
+function iteratorOf<T>(source: string, items: AsyncIterable<T>): AsyncIterator<T> {
+  try {
+    return items[Symbol.asyncIterator]()
+  } catch (error) {
+    throw sourceError(source, error)
   }
 }
 

@@ -47,7 +47,8 @@ async function runBackup(
     const { clock, host } = engine
     const protocol = await startRun(repository, { runId: newId(clock.now()), verb: 'backup', host, clock, signal })
     const result = await withinRun(engine, options, run, protocol, lease).finally(() => protocol.finish())
-    if (options.verify === 'data') await verifySnapshot(engine, result.snapshot.id, run)
+    const { verify } = options
+    if (verify === 'data' || verify === 'content') await verifySnapshot(engine, result.snapshot.id, verify, run)
     return result
   } finally {
     lease.release()

@@ -63,7 +63,7 @@ function toNote({ snapshots: chosen }: CheckOptions, { snapshots, infos }: Check
 
 /** A part of the data is no proof of all of it. */
 function levelOf({ level }: CheckOptions, { whole }: CheckResult): VerifyLevel {
-  return level === 'data' && whole ? 'data' : 'structure'
+  return whole ? level : 'structure'
 }
 
 function saysTheSame(before: Note['lastVerified'], now: NonNullable<Note['lastVerified']>): boolean {

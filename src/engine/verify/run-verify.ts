@@ -8,6 +8,7 @@ import { describeOptions } from '../run-report.ts'
 import type { EngineContext } from '../types-context.ts'
 import type { VerifyResult } from '../types-verify.ts'
 import { type CheckResult, check } from './check.ts'
+import { checkContents } from './check-contents.ts'
 import type { CheckOptions, CheckProgress } from './check-work.ts'
 import { Findings } from './findings.ts'
 import { recordProofs } from './record-proofs.ts'
@@ -35,10 +36,15 @@ export function verify(engine: EngineContext, options: ParsedVerifyOptions): Pro
  * Proves one snapshot right after it was committed.
  * @throws BackupError OBJECT_CORRUPT when it is not sound; `details.snapshot` names it, since it is there all the same
  */
-export async function verifySnapshot(engine: EngineContext, id: string, run: RunContext): Promise<void> {
+export async function verifySnapshot(
+  engine: EngineContext,
+  id: string,
+  level: 'data' | 'content',
+  run: RunContext,
+): Promise<void> {
   run.progress.phase('verify')
   const progress = quietProgress(run)
-  const { snapshots, findings } = await checkAndRecord(engine, { level: 'data', snapshots: [id] }, { ...run, progress })
+  const { snapshots, findings } = await checkAndRecord(engine, { level, snapshots: [id] }, { ...run, progress })
   if (snapshots.every(({ sound }) => sound)) return
   throw new BackupError('OBJECT_CORRUPT', `Snapshot ${id} was committed, but is not what was stored.`, {
     origin: 'repository',
@@ -60,10 +66,30 @@ async function checkAndRecord(engine: EngineContext, options: CheckOptions, with
   return result
 }
 
+async function withContents(engine: EngineContext, data: CheckResult, within: Within): Promise<CheckResult> {
+  const unsound = new Set(data.snapshots.filter(({ sound }) => !sound).map(({ id }) => id))
+  const { signal, progress } = within
+  const contents = await checkContents({ engine, signal, progress, unsound }, data.infos)
+  const findings = [...data.findings, ...contents.list()]
+  return {
+    ...data,
+    sound: data.sound && contents.unsound.size === 0,
+    findings: RANKS.flatMap((rank) => findings.filter(({ severity }) => severity === rank)),
+    snapshots: data.snapshots.map(({ id, sound }) => ({ id, sound: sound && !contents.unsound.has(id) })),
+  }
+}
+
+const RANKS: readonly Finding['severity'][] = ['error', 'warning', 'info']
+
 /** What a prune took away while the check was looking is not damage: then all is looked at once more. */
 async function checkBesidePrunes(engine: EngineContext, options: CheckOptions, within: Within): Promise<CheckResult> {
   const { signal, progress } = within
-  const checkOnce = (): Promise<CheckResult> => check({ engine, options, signal, progress, findings: new Findings() })
+  const isOfContent = options.level === 'content'
+  const checked: CheckOptions = isOfContent ? { ...options, level: 'data' } : options
+  const checkOnce = async (): Promise<CheckResult> => {
+    const data = await check({ engine, options: checked, signal, progress, findings: new Findings() })
+    return isOfContent ? withContents(engine, data, within) : data
+  }
   const before = await prunes(engine, signal)
   const result = await checkOnce()
   if (!result.findings.some(isMissing) || (await prunes(engine, signal)) === before) return result
