@@ -161,11 +161,11 @@ export function* pieces(text: string): Generator<Piece, void, undefined> {
   for (let token = tokenAt(text, 0); token !== null; token = tokenAt(text, token.end)) {
     const { kind, start, end } = token
     if (kind === 'space' || kind === 'comment' || kind === 'meta') continue
-    yield { kind: kind === 'dollar' ? 'string' : kind, value: valueOf(text.slice(start, end), kind), start, end }
+    yield { kind: kind === 'dollar' ? 'string' : kind, value: meaningOf(text.slice(start, end), kind), start, end }
   }
 }
 
-function valueOf(raw: string, kind: TokenKind): string {
+function meaningOf(raw: string, kind: TokenKind): string {
   if (kind === 'word') return raw.toLowerCase()
   if (kind === 'quoted') return raw.slice(1, -1).replaceAll('""', '"')
   if (kind === 'string') return raw.slice(raw.indexOf("'") + 1, -1).replaceAll("''", "'")

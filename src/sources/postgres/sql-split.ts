@@ -98,8 +98,7 @@ class AtomicBody {
   #head: string[] = []
 
   word(raw: string): void {
-    if (raw.length > 9) return this.#count('')
-    const word = raw.toLowerCase()
+    const word = raw.length > 9 ? '' : raw.toLowerCase()
     this.#count(word)
     if (!this.#makesRoutine()) return
     if (word === 'begin') this.depth++

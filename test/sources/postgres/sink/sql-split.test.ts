@@ -8,7 +8,7 @@ const texts = (sql: string): string[] => splitSql(sql).map((one) => one.text)
 describe('splitSql', () => {
   it('ends a statement at a semicolon that is not inside of anything', () => {
     expect(texts('SELECT 1; SELECT 2;')).toEqual(['SELECT 1', 'SELECT 2'])
-    expect(texts("SELECT 'a;''b', \"c;\"\"d\"; X")).toEqual(["SELECT 'a;''b', \"c;\"\"d\"", 'X'])
+    expect(texts('SELECT \'a;\'\'b\', "c;""d"; X')).toEqual(['SELECT \'a;\'\'b\', "c;""d"', 'X'])
     expect(texts("SELECT E'it\\';s'; Y")).toEqual(["SELECT E'it\\';s'", 'Y'])
     expect(texts("SELECT 'C:\\'; Y")).toEqual(["SELECT 'C:\\'", 'Y'])
     expect(texts('SELECT $$a;b$$, $t$ $$;$t$; Y')).toEqual(['SELECT $$a;b$$, $t$ $$;$t$', 'Y'])
@@ -21,7 +21,8 @@ describe('splitSql', () => {
   })
 
   it('keeps bodies of BEGIN ATOMIC whole, with CASE inside', () => {
-    const body = 'CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; SELECT 2; END'
+    const body =
+      'CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; SELECT 2; END'
     const replaced = 'CREATE OR REPLACE PROCEDURE p() BEGIN ATOMIC SELECT 1; END'
     expect(texts(`${body};\n${replaced};BEGIN;END;`)).toEqual([body, replaced, 'BEGIN', 'END'])
   })
@@ -92,8 +93,23 @@ describe('splitSql', () => {
 describe('pieces', () => {
   it('gives names and literals as they are meant', () => {
     const sql = 'CREATE INDEX "A""b" ON s.t /* no */ (x) -- end\n WHERE a = \'it\'\'s\' OR $q$x$q$'
-    expect([...pieces(sql)].map((one) => one.value)).toEqual(
-      ['create', 'index', 'A"b', 'on', 's', '.', 't', '(', 'x', ')', 'where', 'a', '=', "it's", 'or', 'x'],
-    )
+    expect([...pieces(sql)].map((one) => one.value)).toEqual([
+      'create',
+      'index',
+      'A"b',
+      'on',
+      's',
+      '.',
+      't',
+      '(',
+      'x',
+      ')',
+      'where',
+      'a',
+      '=',
+      "it's",
+      'or',
+      'x',
+    ])
   })
 })

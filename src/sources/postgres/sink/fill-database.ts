@@ -1,0 +1,106 @@
+/** Fills an empty database of its own: nobody else works in it, so all can be done by several connections. */
+import type { Warning } from '../../../events.ts'
+import type { SinkReader } from '../../sink.ts'
+import type { PgClient } from '../connection.ts'
+import { quoteIdent, quoteQualified } from '../names.ts'
+import { keyOf, type TableKey } from './bound.ts'
+import type { TableName, TableToRestore } from './layout.ts'
+import { type LoadJob, loadTables } from './load.ts'
+import { loadLargeObjects, readScript } from './objects.ts'
+import type { SinkSettings } from './options.ts'
+import { runPostData } from './post-data.ts'
+import { settle } from './relocate.ts'
+import { runScript, type ScriptRules } from './run-script.ts'
+import { isRenamed, keyInScript, type Scripts, selectStatements, tablesOfScripts } from './schema-plan.ts'
+import { sinkError } from './sql-error.ts'
+import { encoded } from './statement.ts'
+import type { Unit } from './unit.ts'
+
+export interface FillOptions {
+  readonly unit: Unit
+  /** The first one does what must be done in order. */
+  readonly clients: readonly PgClient[]
+  readonly reader: SinkReader
+  readonly settings: SinkSettings
+  warn(warning: Warning): void
+}
+
+/** Schema where tables are made that get another name at the end. */
+export const STAGING_SCHEMA = 'holdfast_staging'
+
+export async function fillDatabase(options: FillOptions): Promise<void> {
+  const { unit, clients, reader, settings, warn } = options
+  const [main] = clients as [PgClient, ...PgClient[]]
+  const rules: ScriptRules = { ...settings, inTransaction: false, warn }
+  const { tables, largeObjects, prefix } = unit.database
+  const scripts = selectedScripts(options)
+  const moved = tables.filter(isRenamed)
+  if (moved.length > 0) await main.query(`CREATE SCHEMA ${quoteIdent(STAGING_SCHEMA)}`)
+  await runScript(main, scripts.pre, rules)
+  if (!settings.schemaOnly) {
+    await loadTables(clients, tables.map(jobOf), reader)
+    await runScript(main, scripts.sequences, rules)
+    if (largeObjects.length > 0 || !unit.partial) {
+      await runScript(main, await readScript(reader, `${prefix}pg_largeobject/objects.sql`), rules)
+    }
+    await loadLargeObjects(main, largeObjects, reader)
+  }
+  await runPostData(clients, {
+    statements: settings.schemaOnly ? scripts.post.filter(isNoRefresh) : scripts.post,
+    tables: tablesOfScripts(scripts.pre, []),
+    bytesOf: sizes(tables),
+    rules,
+  })
+  if (moved.length > 0) await settle(main, moved, STAGING_SCHEMA)
+  if (!settings.schemaOnly) await analyze(clients, tables)
+  for (const entry of unit.database.others) reader.done(entry)
+}
+
+function selectedScripts({ unit, warn }: FillOptions): Scripts {
+  return selectStatements(unit.scripts, {
+    tables: unit.database.tables,
+    existing: new Set(),
+    isThere: () => false,
+    inPlace: false,
+    stagingSchema: STAGING_SCHEMA,
+    warn,
+  })
+}
+
+function jobOf(table: TableToRestore): LoadJob {
+  return { table, at: placeOf(table) }
+}
+
+/** Where a table is until it gets its final name. */
+function placeOf(table: TableToRestore): TableName {
+  return { schema: isRenamed(table) ? STAGING_SCHEMA : table.schema, name: table.name }
+}
+
+function sizes(tables: readonly TableToRestore[]): (key: TableKey) => number {
+  const bytes = new Map<TableKey, number>()
+  for (const table of tables) {
+    const { schema, name } = placeOf(table)
+    bytes.set(keyInScript(table), table.bytes).set(keyOf({ schema: encoded(schema), name: encoded(name) }), table.bytes)
+  }
+  return (key) => bytes.get(key) ?? 0
+}
+
+/** There is nothing to refresh a view from. */
+function isNoRefresh({ toc }: { toc: { type: string } | null }): boolean {
+  return toc?.type !== 'MATERIALIZED VIEW DATA'
+}
+
+/** One statement a table, so that it is shared out; a restored database without statistics is slow until autovacuum comes. */
+async function analyze(clients: readonly PgClient[], tables: readonly TableToRestore[]): Promise<void> {
+  const waiting = tables.filter(({ kind }) => kind !== 'f').sort((a, b) => b.bytes - a.bytes)
+  const work = async (client: PgClient): Promise<void> => {
+    for (let table = waiting.shift(); table !== undefined; table = waiting.shift()) {
+      await client.query(`ANALYZE ${quoteQualified(table.target.schema, table.target.name)}`)
+    }
+  }
+  try {
+    await Promise.all(clients.map(work))
+  } catch (error) {
+    throw sinkError(error, 'collecting statistics')
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * What comes after the rows. Indexes, and constraints that are indexes, are built several at once; then foreign keys in
+ * the same way; all else in pg_dump's order, event triggers at the very end.
+ */
+import type { PgClient } from '../connection.ts'
+import { sqlState } from '../pg-error.ts'
+import type { SqlStatement } from '../sql-split.ts'
+import { keyOf, qualifiedNames, type TableKey } from './bound.ts'
+import { isSetting, runScript, type ScriptRules } from './run-script.ts'
+
+/** Statements of one entry, with the settings that hold for them. */
+interface Item {
+  readonly type: string
+  readonly settings: readonly SqlStatement[]
+  readonly statements: readonly SqlStatement[]
+  /** What it locks. */
+  readonly tables: readonly TableKey[]
+  /** Builds an index beside others on its table; all else wants the table for itself. */
+  readonly shares: boolean
+  readonly bytes: number
+}
+
+export interface PostDataOptions {
+  readonly statements: readonly SqlStatement[]
+  /** Tables that pre-data has made: what is built on others waits for its turn. */
+  readonly tables: ReadonlySet<TableKey>
+  bytesOf(table: TableKey): number
+  readonly rules: ScriptRules
+}
+
+export async function runPostData(clients: readonly PgClient[], options: PostDataOptions): Promise<void> {
+  const [main] = clients as [PgClient, ...PgClient[]]
+  const { rules } = options
+  const items = itemsOf(options)
+  const early = items.filter((item) => isIndex(item) && item.tables.every((table) => options.tables.has(table)))
+  const rest = items.filter((item) => !early.includes(item))
+  const postponed = await runTogether(clients, early, rules)
+  const inOrder = items.filter((item) => postponed.has(item) || (rest.includes(item) && !isLate(item)))
+  for (const run of runsOf(inOrder)) {
+    if (run[0]?.type === 'FK CONSTRAINT')
+      for (const item of await runTogether(clients, run, rules)) await runItem(main, item, rules)
+    else for (const item of run) await runItem(main, item, rules)
+  }
+  for (const item of rest.filter(isLate)) await runItem(main, item, rules)
+}
+
+function isIndex({ type }: Item): boolean {
+  return type === 'INDEX' || type === 'CONSTRAINT'
+}
+
+/** They would fire at what we do ourselves. */
+function isLate({ type, statements }: Item): boolean {
+  return type === 'EVENT TRIGGER' || statements.some(({ text }) => /^(COMMENT ON|ALTER) EVENT TRIGGER /.test(text))
+}
+
+function itemsOf({ statements, bytesOf }: PostDataOptions): Item[] {
+  const items: Item[] = []
+  const settings = new Map<string, SqlStatement>()
+  let group: SqlStatement[] = []
+  const close = (): void => {
+    const first = group[0]
+    if (first !== undefined) items.push(itemOf(first, group, [...settings.values()], bytesOf))
+    group = []
+  }
+  for (const statement of statements) {
+    if (group.length > 0 && (isSetting(statement.text) || statement.toc !== group[0]?.toc)) close()
+    if (isSetting(statement.text)) settings.set(statement.text.replace(/ = .*$/s, ''), statement)
+    else group.push(statement)
+  }
+  close()
+  return items
+}
+
+function itemOf(
+  first: SqlStatement,
+  statements: SqlStatement[],
+  settings: SqlStatement[],
+  bytesOf: (table: TableKey) => number,
+): Item {
+  const type = first.toc?.type ?? ''
+  const names = qualifiedNames(first.text).slice(0, type === 'FK CONSTRAINT' ? 2 : 1)
+  const tables = names.map(keyOf)
+  const bytes = tables.reduce((sum, table) => sum + bytesOf(table), 0)
+  return { type, settings, statements, tables, shares: type === 'INDEX' && statements.length === 1, bytes }
+}
+
+/** Runs of foreign keys, and what lies between them. */
+function runsOf(items: readonly Item[]): Item[][] {
+  const runs: Item[][] = []
+  for (const item of items) {
+    const last = runs.at(-1)
+    if (last && (last[0]?.type === 'FK CONSTRAINT') === (item.type === 'FK CONSTRAINT')) last.push(item)
+    else runs.push([item])
+  }
+  return runs
+}
+
+/** Objects that come later in the script: their item gets its turn there. */
+const NOT_YET: ReadonlySet<string> = new Set(['42P01', '42883', '42704', '42703'])
+
+/**
+ * Several at once, the largest tables first, never two that would wait for each other's locks. Gives back those that
+ * need something that is not there yet.
+ */
+async function runTogether(
+  clients: readonly PgClient[],
+  items: readonly Item[],
+  rules: ScriptRules,
+): Promise<Set<Item>> {
+  const waiting = [...items].sort((a, b) => b.bytes - a.bytes)
+  const running = new Set<Item>()
+  const postponed = new Set<Item>()
+  const free = [...clients]
+  const errors: unknown[] = []
+  let wake = (): void => {}
+  const start = (client: PgClient, item: Item): void => {
+    running.add(item)
+    runItem(client, item, rules)
+      .catch((error: unknown) => (NOT_YET.has(sqlState(error) ?? '') ? postponed.add(item) : errors.push(error)))
+      .finally(() => {
+        running.delete(item)
+        free.push(client)
+        wake()
+      })
+  }
+  while (running.size > 0 || (waiting.length > 0 && errors.length === 0)) {
+    const at = errors.length > 0 ? -1 : waiting.findIndex((item) => ![...running].some((other) => collide(item, other)))
+    const client = at < 0 ? undefined : free.pop()
+    if (client !== undefined) start(client, waiting.splice(at, 1)[0] as Item)
+    else
+      await new Promise<void>((resolve) => {
+        wake = resolve
+      })
+  }
+  if (errors.length > 0) throw errors[0]
+  return postponed
+}
+
+function collide(a: Item, b: Item): boolean {
+  return !(a.shares && b.shares) && a.tables.some((table) => b.tables.includes(table))
+}
+
+/** The settings that a connection was given last: most items want the same. */
+const given = new WeakMap<PgClient, readonly SqlStatement[]>()
+
+async function runItem(client: PgClient, item: Item, rules: ScriptRules): Promise<void> {
+  const last = given.get(client) ?? []
+  await runScript(
+    client,
+    item.settings.filter((one) => !last.includes(one)),
+    rules,
+  )
+  given.set(client, item.settings)
+  await runScript(client, item.statements, rules)
+}

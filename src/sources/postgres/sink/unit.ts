@@ -1,0 +1,72 @@
+/** One database of a restore: what is selected of it, where it goes, and how. */
+import { BackupError } from '../../../errors.ts'
+import type { SinkContext, SinkReader } from '../../sink.ts'
+import { type DatabaseToRestore, readLayout } from './layout.ts'
+import { readScript } from './objects.ts'
+import type { SinkSettings } from './options.ts'
+import { isPartial, isRenamed, type Scripts } from './schema-plan.ts'
+
+export interface Unit {
+  readonly database: DatabaseToRestore
+  readonly scripts: Scripts
+  /** Name of the database that is restored into. */
+  readonly target: string
+  readonly strategy: 'scratch-swap' | 'new-database' | 'in-place'
+  /** Not all of its tables, or some under another name. */
+  readonly partial: boolean
+  readonly encoding: string
+}
+
+/** @throws BackupError INVALID_OPTIONS, RESTORE_MISMATCH */
+export async function readUnits(reader: SinkReader, context: SinkContext, settings: SinkSettings): Promise<Unit[]> {
+  const databases = await readLayout(reader, context.facts)
+  if (settings.database !== undefined && databases.length > 1) {
+    throw new BackupError(
+      'INVALID_OPTIONS',
+      `postgresSink: option 'database' names one database, not ${databases.length}`,
+      {
+        origin: 'usage',
+        details: { option: 'database', rule: 'only where one database is restored' },
+      },
+    )
+  }
+  const units: Unit[] = []
+  for (const database of databases) units.push(await readUnit(database, databases.length, reader, settings))
+  return units
+}
+
+async function readUnit(
+  database: DatabaseToRestore,
+  count: number,
+  reader: SinkReader,
+  settings: SinkSettings,
+): Promise<Unit> {
+  const script = (name: string) => readScript(reader, `${database.prefix}pg_dump/${name}.sql`)
+  const pre = await script('pre-data')
+  const scripts = { pre, post: await script('post-data'), sequences: await script('sequences') }
+  const partial = isPartial(scripts, database.tables) || database.tables.some(isRenamed)
+  return {
+    database,
+    scripts,
+    target: settings.database ?? (count === 1 ? databaseOf(settings) : undefined) ?? database.name,
+    strategy: settings.strategy ?? (partial ? 'in-place' : 'scratch-swap'),
+    partial,
+    encoding: String(database.facts.encoding ?? 'UTF8'),
+  }
+}
+
+/** Databases that one connects to in order to reach another. */
+const MAINTENANCE: ReadonlySet<string> = new Set(['', 'postgres', 'template1'])
+
+/** The one that the connection string names. */
+export function databaseOf({ connection }: SinkSettings): string | undefined {
+  const pooled = (connection.pool as { options?: { connectionString?: string; database?: string } } | undefined)
+    ?.options
+  const name = nameIn(connection.connectionString ?? pooled?.connectionString) ?? pooled?.database ?? ''
+  return MAINTENANCE.has(name) ? undefined : name
+}
+
+function nameIn(connectionString: string | undefined): string | undefined {
+  if (connectionString === undefined || !URL.canParse(connectionString)) return undefined
+  return decodeURIComponent(new URL(connectionString).pathname.slice(1))
+}
