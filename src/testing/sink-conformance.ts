@@ -7,10 +7,16 @@ import type { SourceEntry } from '../sources/source.ts'
 import { comparePaths, userToLatin1 } from '../util/paths.ts'
 import { bytesOf } from './entry-content.ts'
 import type { Runner } from './runner.ts'
+import { pullTests, type SinkSample } from './sink-pull-tests.ts'
 
 export interface SinkConformanceOptions {
   /** A sink for a file tree, into a place that is empty, or not there yet: another one each time. */
   create(): Promise<Sink> | Sink
+  /**
+   * For a sink that pulls: a snapshot of the kind that it takes, made afresh at each call. Where it is given, only what
+   * holds for any sink is tested, and how it pulls.
+   */
+  sample?(): SinkSample
 }
 
 interface Bench {
@@ -34,10 +40,11 @@ const UNSAFE_PATHS = ['../outside', 'a/../../outside', '/outside', 'a//b', './a'
  * sinkConformance({ describe, it }, { create: () => mySink() })
  * ```
  */
-export function sinkConformance(runner: Runner, { create }: SinkConformanceOptions): void {
+export function sinkConformance(runner: Runner, { create, sample }: SinkConformanceOptions): void {
   const test: Test = (name, body) => runner.it(name, async () => body(await benchOf(create)))
   runner.describe('sink conformance', () => {
     descriptionTests(test)
+    if (sample) return pullTests(runner, create, sample)
     writingTests(test)
     refusalTests(test)
     failureTests(test)

@@ -2,16 +2,11 @@
 import assert from 'node:assert/strict'
 import { BackupError } from '../errors.ts'
 import type { Warning } from '../events.ts'
-import {
-  SOURCE_NAME,
-  type Source,
-  type SourceContext,
-  type SourceEntry,
-  type SourceSession,
-} from '../sources/source.ts'
+import { SOURCE_NAME, type Source, type SourceContext, type SourceEntry } from '../sources/source.ts'
 import { comparePaths, isSafePath, latin1ToUser, userToLatin1 } from '../util/paths.ts'
 import { bytesOf, entriesOf, piecesOf } from './entry-content.ts'
 import type { Runner } from './runner.ts'
+import { type Bench, contents, streamTests, type Test } from './source-conformance-streams.ts'
 
 export interface SourceConformanceOptions {
   /** A source with at least one entry that has content; the same content each time. */
@@ -21,14 +16,6 @@ export interface SourceConformanceOptions {
 }
 
 const MAX_BATCH = 1000
-
-interface Bench {
-  readonly source: Source
-  readonly abort: AbortController
-  readonly warnings: Warning[]
-  open(): Promise<SourceSession>
-}
-type Test = (name: string, body: (bench: Bench) => Promise<void>) => void
 
 /**
  * Checks every promise of a source that can be seen from outside. One that passes can be given to an engine.
@@ -44,6 +31,7 @@ export function sourceConformance(runner: Runner, options: SourceConformanceOpti
     descriptionTests(test)
     listingTests(test)
     contentTests(test)
+    streamTests(test)
     sessionTests(test)
     abortTests(test)
     if (options.mutate) changeTests(test, options.mutate)
@@ -150,13 +138,6 @@ function contentTests(test: Test): void {
       groups.set(entry.linkGroup, bytes)
     }
   })
-}
-
-async function contents(session: SourceSession, signal: AbortSignal): Promise<Map<string, string>> {
-  await using held = session
-  const all = new Map<string, string>()
-  for (const entry of await entriesOf(held)) all.set(entry.path, (await bytesOf(entry, signal)).toString('base64'))
-  return all
 }
 
 function facts({ content: _, fingerprint: __, ...rest }: SourceEntry): Omit<SourceEntry, 'content' | 'fingerprint'> {

@@ -126,11 +126,11 @@ export class SinkRun {
     }
   }
 
-  /** Where each source went. */
+  /** Where each source is: before the commit a new folder has another name. */
   places(): Record<string, Json> {
-    return Object.fromEntries(
-      this.sinks.map(({ destination, session }) => [destination.source, place(destination, session)]),
-    )
+    const placeOf = ({ destination, session }: OpenSink): Json =>
+      (this.work.drill && session.place?.root) || destination.describe('')
+    return Object.fromEntries(this.sinks.map((sink) => [sink.destination.source, whereIs(sink, placeOf(sink))]))
   }
 
   /** All that was written was written by this package, and read back. */
@@ -160,11 +160,11 @@ export class SinkRun {
 }
 
 /** It is done by now: a sink that cannot say where things are must not make it fail. */
-function place({ describe }: Destination, session: SinkSession): Json {
+function whereIs({ session }: OpenSink, otherwise: Json): Json {
   try {
-    return session.where?.() ?? describe('')
+    return session.where?.() ?? otherwise
   } catch {
-    return describe('')
+    return otherwise
   }
 }
 
