@@ -34,12 +34,21 @@ export class Ownership {
   /** Sequences, indexes and the like, to their table. */
   readonly #owner = new Map<TableKey, TableKey>()
 
-  constructor(statements: readonly SqlStatement[]) {
+  /** Views have rules, rights and comments of the same types, and belong to no table. */
+  readonly #tables: ReadonlySet<TableKey>
+
+  constructor(statements: readonly SqlStatement[], tables: ReadonlySet<TableKey>) {
+    this.#tables = tables
     for (const statement of statements) this.#learn(statement)
   }
 
   /** The table; null for what belongs to none (a type, a function, a view). */
   tableOf(statement: SqlStatement): TableKey | null {
+    const named = this.#namedBy(statement)
+    return named !== null && this.#tables.has(named) ? named : null
+  }
+
+  #namedBy(statement: SqlStatement): TableKey | null {
     const type = statement.toc?.type ?? ''
     if (type === 'STATISTICS') return this.#owned(statement)
     const names = qualifiedNames(statement.text)

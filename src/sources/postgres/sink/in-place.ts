@@ -14,6 +14,7 @@ import type { TableName, TableToRestore } from './layout.ts'
 import { loadRange } from './load.ts'
 import { loadLargeObjects, readScript } from './objects.ts'
 import type { SinkSettings } from './options.ts'
+import { eventTriggersLast } from './post-data.ts'
 import { settle } from './relocate.ts'
 import { runScript, type ScriptRules } from './run-script.ts'
 import { isRenamed, type Scripts, selectStatements } from './schema-plan.ts'
@@ -35,6 +36,9 @@ export async function fillInPlace(options: InPlaceOptions): Promise<void> {
   const { tables, largeObjects, prefix, others } = unit.database
   const rules: ScriptRules = { ...settings, inTransaction: true, warn }
   await client.query(`BEGIN; ${sessionPins({ encoding: unit.encoding })} SET LOCAL check_function_bodies = off`)
+  // Event triggers of the database would fire at our DDL; only a superuser can keep them from it.
+  await client.query(`SELECT pg_catalog.set_config('session_replication_role', 'replica', true)
+    WHERE pg_catalog.current_setting('is_superuser') = 'on'`)
   const there = await tablesThere(client)
   const existing = new Set(tables.filter((table) => there.has(keyOf(table.target))))
   refuseMissing(
@@ -54,7 +58,7 @@ export async function fillInPlace(options: InPlaceOptions): Promise<void> {
       await loadLargeObjects(client, largeObjects, reader, true)
     }
   }
-  await runScript(client, selected.post, rules)
+  await runScript(client, eventTriggersLast(selected.post), rules)
   if (moved.length > 0) await settle(client, moved, STAGING_SCHEMA)
   for (const entry of others) reader.done(entry)
 }

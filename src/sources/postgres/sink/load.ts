@@ -21,22 +21,35 @@ export async function loadTables(
 ): Promise<void> {
   const waiting = jobs.filter(({ table }) => table.ranges.length > 0).sort((a, b) => b.table.bytes - a.table.bytes)
   let failed = false
+  let first: unknown
+  const stoppable: SinkReader = {
+    entries: () => reader.entries(),
+    done: (entry) => reader.done(entry),
+    content: (path: string) => until(() => failed, reader.content(path)),
+  }
   const work = async (client: PgClient): Promise<void> => {
     for (let job = waiting.shift(); job !== undefined && !failed; job = waiting.shift()) {
-      await loadFrozen(client, job, reader)
+      await loadFrozen(client, job, stoppable)
       reader.done(job.table.entry)
     }
   }
   const guarded = clients.map((client) =>
     work(client).catch((error: unknown) => {
+      if (!failed) first = error
       failed = true
-      throw error
     }),
   )
-  const results = await Promise.allSettled(guarded)
-  const first = results.find((result) => result.status === 'rejected')
-  if (first !== undefined) throw first.reason
+  await Promise.all(guarded)
+  if (failed) throw first
   for (const { table } of jobs) if (table.ranges.length === 0) reader.done(table.entry)
+}
+
+/** The tables beside one that failed are not loaded to their end first. */
+async function* until(isOver: () => boolean, content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+  for await (const chunk of content) {
+    if (isOver()) throw new BackupError('ABORTED', 'another table failed', { origin: 'sink' })
+    yield chunk
+  }
 }
 
 /**

@@ -44,12 +44,19 @@ export async function runPostData(clients: readonly PgClient[], options: PostDat
   for (const item of rest.filter(isLate)) await runItem(main, item, rules)
 }
 
+/** The same order for one connection. */
+export function eventTriggersLast(statements: readonly SqlStatement[]): SqlStatement[] {
+  const late = (one: SqlStatement): boolean =>
+    !isSetting(one.text) && isLate({ type: one.toc?.type ?? '', statements: [one] })
+  return [...statements.filter((one) => !late(one)), ...statements.filter(late)]
+}
+
 function isIndex({ type }: Item): boolean {
   return type === 'INDEX' || type === 'CONSTRAINT'
 }
 
 /** They would fire at what we do ourselves. */
-function isLate({ type, statements }: Item): boolean {
+function isLate({ type, statements }: Pick<Item, 'type' | 'statements'>): boolean {
   return type === 'EVENT TRIGGER' || statements.some(({ text }) => /^(COMMENT ON|ALTER) EVENT TRIGGER /.test(text))
 }
 

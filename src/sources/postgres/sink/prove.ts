@@ -101,17 +101,22 @@ class RangeHashes {
   }
 }
 
-/** @throws BackupError RESTORE_MISMATCH */
-export async function runChecks(client: PgClient, checks: readonly SqlCheck[]): Promise<void> {
-  for (const { name, sql, expect } of checks) {
-    const value = await resultOf(client, name, sql)
-    if (asText(value) === asText(expect)) continue
-    throw new BackupError('RESTORE_MISMATCH', `check '${name}' gave ${asText(value)}, not ${asText(expect)}`, {
-      origin: 'sink',
-      details: { check: name, value: asText(value), expected: asText(expect) },
-      hint: 'The snapshot does not hold what the check expects: look into it, or choose another snapshot',
-    })
-  }
+/** With the search_path that applications begin with; what the SQL changes is undone. @throws BackupError RESTORE_MISMATCH */
+export async function runChecks(client: PgClient, checks: readonly SqlCheck[], inTransaction: boolean): Promise<void> {
+  if (checks.length === 0) return
+  await client.query(`${inTransaction ? 'SAVEPOINT holdfast_checks' : 'BEGIN'}; SET LOCAL search_path TO DEFAULT`)
+  for (const check of checks) await runCheck(client, check)
+  await client.query(inTransaction ? 'ROLLBACK TO SAVEPOINT holdfast_checks' : 'ROLLBACK')
+}
+
+async function runCheck(client: PgClient, { name, sql, expect }: SqlCheck): Promise<void> {
+  const value = await resultOf(client, name, sql)
+  if (asText(value) === asText(expect)) return
+  throw new BackupError('RESTORE_MISMATCH', `check '${name}' gave ${asText(value)}, not ${asText(expect)}`, {
+    origin: 'sink',
+    details: { check: name, value: asText(value), expected: asText(expect) },
+    hint: 'The snapshot does not hold what the check expects: look into it, or choose another snapshot',
+  })
 }
 
 async function resultOf(client: PgClient, name: string, sql: string): Promise<unknown> {

@@ -77,7 +77,8 @@ class Selection {
   constructor(scripts: Scripts, rules: SelectionRules) {
     this.#scripts = scripts
     this.#rules = rules
-    this.ownership = new Ownership([...scripts.pre, ...scripts.post])
+    const made = tablesOfScripts(scripts.pre, scripts.post)
+    this.ownership = new Ownership([...scripts.pre, ...scripts.post], made)
     this.#selected = new Map(rules.tables.map((table) => [keyInScript(table), table]))
     this.#partial = isPartial(scripts, rules.tables)
     this.#wholeSchemas = this.#findWholeSchemas()

@@ -119,7 +119,7 @@ export class PostgresSinkSession implements SinkSession {
     if (!schemaOnly && (check === 'hashes' || this.#context.drill === true)) {
       await proveHashes(client, unit.database.tables, unit.encoding, inPlace)
     }
-    await runChecks(client, checks)
+    await runChecks(client, checks, inPlace)
   }
 
   async commit(): Promise<void> {

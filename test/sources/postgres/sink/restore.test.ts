@@ -94,7 +94,7 @@ describe('a whole database', () => {
       )
       await runSql(
         url,
-        "DELETE FROM app.users WHERE id < 100; UPDATE app.orders SET amount = 0; INSERT INTO app.base VALUES (9); SELECT lo_put((SELECT min(oid) FROM pg_largeobject_metadata), 30000, 'longer'); SELECT setval('app.users_id_seq', 1)",
+        "UPDATE app.users SET name = 'x' || id; UPDATE app.orders SET amount = 0; INSERT INTO app.base VALUES (9); SELECT lo_put((SELECT min(oid) FROM pg_largeobject_metadata), 30000, 'longer'); SELECT setval('app.users_id_seq', 1)",
       )
       await restore(postgresSink({ connectionString: url, dataOnly: true }), contextOf(snapshot), readerOf(snapshot))
       expect(await dump(server, url, [])).toBe(await dump(server, original.url, []))
