@@ -8,8 +8,11 @@ import { errnoOf, ignore } from './errno.ts'
 import type { LocalFolder } from './folder.ts'
 
 const FILE_MODE = 0o600
-/** One call writes a usual pack, and an abort never waits for more than this. */
-const WRITE_BYTES = 16 * 1024 * 1024
+/**
+ * What one call writes, and an abort waits for at most. A kernel may not take the processor away from a call that copies:
+ * with a whole pack in one call a host's requests waited up to 10 ms behind it, and small calls cost nothing to speak of.
+ */
+const WRITE_BYTES = 128 * 1024
 
 export async function putFile(
   folder: LocalFolder,
