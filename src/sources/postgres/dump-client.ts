@@ -108,6 +108,18 @@ export class DumpChild {
     return this.#stderr.trim()
   }
 
+  /** Resolves when it has ended well, or waits for somebody to take its output. @throws BackupError POSTGRES_DUMP_FAILED */
+  async settled(): Promise<void> {
+    while (!this.#ended && this.#waiting < MAX_WAITING_BYTES) await this.#more()
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  #more(): Promise<void> {
+    return new Promise<void>((resolve) => {
+      this.#wake = resolve
+    })
+  }
+
   /** Its output. Throws at the end when the program failed, however much came before. */
   async *read(): AsyncGenerator<Uint8Array, void, undefined> {
     for (;;) {
@@ -118,9 +130,7 @@ export class DumpChild {
       }
       if (this.#failure !== undefined) throw this.#failure
       if (this.#ended) return
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve
-      })
+      await this.#more()
     }
   }
 

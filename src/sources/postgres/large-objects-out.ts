@@ -34,6 +34,7 @@ export async function lookAtLargeObjects(client: PgClient): Promise<LargeObjects
     columns: [],
     key: [{ name: 'oid', type: 'oid' }],
     partitionOf: null,
+    loadVia: null,
     relfilenode: '0',
     estimatedRows: count,
     sizeBytes: bytes,

@@ -1,7 +1,7 @@
 /** What pg_dump and pg_dumpall write, as entries. */
 import type { SourceEntry } from '../source.ts'
 import type { DumpChild } from './dump-client.ts'
-import { archiveArguments, globalsArguments, schemaArguments } from './dump-client-args.ts'
+import { archiveArguments, globalsArguments } from './dump-client-args.ts'
 import { pgError } from './pg-error.ts'
 import type { ReadContext } from './read-context.ts'
 import { SchemaHash } from './schema-hash.ts'
@@ -14,22 +14,19 @@ export function textEntry(path: string, text: string): SourceEntry {
   return { path, type: 'script', content: { from: 'bytes', bytes: new TextEncoder().encode(text) } }
 }
 
-/** Starts pg_dump at once: the locks it needs are then asked for while ours are fresh. */
 export function schemaEntries(
   lead: Lead,
   prefix: string,
   context: ReadContext,
 ): { entries: SourceEntry[]; hashes: SchemaHashes } {
-  const { runner, settings } = context.parts
-  if (runner === undefined) return { entries: [], hashes: [] }
-  const start = (part: Parameters<typeof schemaArguments>[2]): DumpChild =>
-    runner.start('pg_dump', schemaArguments(settings, lead.snapshot.id, part), lead.client.database)
+  const { draft } = lead
+  if (draft === undefined) return { entries: [], hashes: [] }
   const pre = new SchemaHash()
   const post = new SchemaHash()
   const entries = [
-    childEntry(`${prefix}pg_dump/pre-data.sql`, start('pre-data'), context, pre),
-    childEntry(`${prefix}pg_dump/post-data.sql`, start('post-data'), context, post),
-    childEntry(`${prefix}pg_dump/schema.dump`, start('archive'), context),
+    childEntry(`${prefix}pg_dump/pre-data.sql`, draft.preData, context, pre),
+    childEntry(`${prefix}pg_dump/post-data.sql`, draft.postData, context, post),
+    childEntry(`${prefix}pg_dump/schema.dump`, draft.archive, context),
   ]
   return { entries, hashes: [pre, post] }
 }

@@ -109,6 +109,7 @@ function tableFacts(table: Table, plan: RangePlan | undefined): Readonly<Record<
     kind,
     columns: columns.map((column) => ({ ...column })),
     ...(partitionOf === null ? {} : { partitionOf }),
+    ...(table.loadVia === null ? {} : { loadVia: { ...table.loadVia } }),
     ...(plan === undefined ? {} : { rowOrder: plan.order }),
     ...(plan === undefined || plan.orderBy.length === 0 ? {} : { rowOrderBy: plan.orderBy }),
     ...(table.key.length === 0 ? {} : { key: table.key.map((column) => column.name) }),

@@ -117,7 +117,6 @@ async function planReading(
       entries: [...globals, ...archiveEntries(lead, prefix, context)],
     }
   }
-  // First of all, since it holds locks of its own and is read in one go.
   const schema = schemaEntries(lead, prefix, context)
   const sequences = await readSequences(lead.client, lead.selection, new Set(lead.tables.map(({ oid }) => oid)))
   const tables: TableReading[] = []

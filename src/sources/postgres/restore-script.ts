@@ -40,10 +40,22 @@ function copies(table: Table, ranges: number): string[] {
   const columns = table.columns.filter(({ generated }) => generated === '').map(({ name }) => quoteIdent(name))
   const list = columns.length > 0 ? ` (${columns.join(', ')})` : ''
   const folder = tablePath('', table.schema, table.name)
-  return Array.from({ length: ranges }, (_, index) => {
-    const file = `${folder}/${rangeFile(index + 1)}`.replaceAll("'", "''")
-    return `\\copy ${quoteQualified(table.schema, table.name)}${list} from '${file}'`
-  })
+  const into = quoteQualified((table.loadVia ?? table).schema, (table.loadVia ?? table).name)
+  const files = Array.from({ length: ranges }, (_, index) => `${folder}/${rangeFile(index + 1)}`.replaceAll("'", "''"))
+  // A command of psql ends with its line, whatever quotes are open.
+  if (/[\r\n]/.test(into + list)) return files.flatMap((file) => copyThrough(into, columns, file))
+  return files.map((file) => `\\copy ${into}${list} from '${file}'`)
+}
+
+/** Rows go through a table whose names have no line feed. */
+function copyThrough(into: string, columns: readonly string[], file: string): string[] {
+  const renamed = columns.map((column, index) => `${column} AS c${index}`)
+  return [
+    `CREATE TEMPORARY TABLE holdfast_rows AS SELECT ${renamed.join(', ')} FROM ${into} LIMIT 0;`,
+    `\\copy pg_temp.holdfast_rows from '${file}'`,
+    `INSERT INTO ${into} (${columns.join(', ')}) OVERRIDING SYSTEM VALUE SELECT * FROM pg_temp.holdfast_rows;`,
+    'DROP TABLE pg_temp.holdfast_rows;',
+  ]
 }
 
 function largeObjects(ranges: number): string[] {

@@ -60,7 +60,7 @@ export class PostgresSession implements SourceSession {
     // One failure must not leave the others opening behind our back.
     await allSettledOrThrow(
       databases.map(async ({ database }, index) => {
-        this.#leads[index] = await Lead.open(this.#connector, database, this.#settings, signal)
+        this.#leads[index] = await Lead.open(this.#connector, database, this.#settings, this.#runner, signal)
       }),
     )
     await allSettledOrThrow(this.#leads.map((lead) => lead.lock()))

@@ -4,13 +4,16 @@
  * and the lock would read as empty.
  */
 import { BackupError } from '../../errors.ts'
+import { schemaFingerprint } from './catalog/fingerprint.ts'
 import { resolveSelection, type Selection } from './catalog/selection.ts'
 import { listTables, type Table } from './catalog/tables.ts'
 import type { Connector } from './connect.ts'
 import { type Connection, type PgClient, rollback } from './connection.ts'
+import type { DumpRunner } from './dump-client.ts'
 import { quoteQualified } from './names.ts'
 import type { PostgresSettings } from './options.ts'
 import { pgError, sqlState } from './pg-error.ts'
+import { draftSchema, dropDraft, type SchemaDraft } from './schema-draft.ts'
 import { type Pins, sessionPins } from './session-pins.ts'
 
 /** Tables that come and go while they are listed: how often the list is made anew. */
@@ -33,8 +36,11 @@ export class Lead {
   #snapshot: ExportedSnapshot | undefined
   #queue: Promise<unknown> = Promise.resolve()
   #users = 0
+  readonly #runner: DumpRunner | undefined
+  #draft: SchemaDraft | undefined
 
-  private constructor(connection: Connection, pins: Pins, settings: PostgresSettings) {
+  private constructor(connection: Connection, pins: Pins, settings: PostgresSettings, runner: DumpRunner | undefined) {
+    this.#runner = runner
     this.connection = connection
     this.pins = pins
     this.#settings = settings
@@ -45,6 +51,7 @@ export class Lead {
     connector: Connector,
     database: string | undefined,
     settings: PostgresSettings,
+    runner: DumpRunner | undefined,
     signal: AbortSignal,
   ): Promise<Lead> {
     const connection = await connector.connect(database, signal)
@@ -53,7 +60,12 @@ export class Lead {
       'SELECT pg_catalog.pg_encoding_to_char(encoding) AS encoding FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()',
     )
     const { lockWaitTimeoutMs, statementTimeoutMs } = settings
-    const lead = new Lead(connection, { encoding: rows[0]!.encoding, lockWaitTimeoutMs, statementTimeoutMs }, settings)
+    const lead = new Lead(
+      connection,
+      { encoding: rows[0]!.encoding, lockWaitTimeoutMs, statementTimeoutMs },
+      settings,
+      runner,
+    )
     await lead.#before()
     return lead
   }
@@ -72,6 +84,11 @@ export class Lead {
 
   get snapshot(): ExportedSnapshot {
     return this.#snapshot!
+  }
+
+  /** Undefined where pg_dump is not used, or writes everything. */
+  get draft(): SchemaDraft | undefined {
+    return this.#draft
   }
 
   /** What is read through the lead itself, one after the other. */
@@ -97,38 +114,48 @@ export class Lead {
     await this.client.query('COMMIT')
   }
 
-  /** Opens the transaction and locks what there is now. The snapshot is not taken yet. */
+  /** The schema, where pg_dump reads it, then the transaction and the locks. The snapshot is not taken yet. */
   async lock(): Promise<void> {
     for (let attempt = 1; ; attempt++) {
-      this.#tables = await this.#listBefore()
       try {
+        await this.#draftSchema()
+        this.#tables = await this.#listBefore()
         await this.#begin('ISOLATION LEVEL REPEATABLE READ READ ONLY')
-        return await this.#lockTables()
+        if (this.#settings.mode === 'copy') await this.#lockTables()
+        return
       } catch (error) {
-        // Dropped or renamed between the list and its lock.
-        if (!['42P01', '3F000'].includes(sqlState(error) ?? '') || attempt >= ATTEMPTS) throw error
+        // Dropped or renamed between the list and its lock; or a deadlock, whose other side has won.
+        if (!isPassing(error) || attempt >= ATTEMPTS) throw error
         await this.client.query('ROLLBACK')
       }
     }
   }
 
-  /** Takes the snapshot. Tables that came meanwhile are not locked, so all begins anew then. */
+  /** Takes the snapshot. What came meanwhile is not locked, or not in the schema, so all begins anew then. */
   async export(): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      const { rows } = await this.client.query<{ id: string }>('SELECT pg_catalog.pg_export_snapshot() AS id')
-      const locked = new Set(this.#tables.map((table) => table.oid))
-      this.#selection = await resolveSelection(this.client, this.#settings.filter, this.#settings.where)
-      await this.client.query("SET LOCAL search_path TO ''")
-      this.#tables = await listTables(this.client, this.#selection, true)
-      if (this.#tables.every((table) => locked.has(table.oid))) {
-        this.#snapshot = { id: rows[0]!.id, ...(await this.#position()) }
-        break
-      }
+    for (let attempt = 1; !(await this.#tryExport()); attempt++) {
       if (attempt >= ATTEMPTS) throw restless(this.client.database)
       await this.client.query('ROLLBACK')
       await this.lock()
     }
     await this.#settings.hooks.afterSnapshot?.(this.client)
+  }
+
+  async #tryExport(): Promise<boolean> {
+    const { rows } = await this.client.query<{ id: string }>('SELECT pg_catalog.pg_export_snapshot() AS id')
+    const locked = new Set(this.#tables.map((table) => table.oid))
+    this.#selection = await resolveSelection(this.client, this.#settings.filter, this.#settings.where)
+    await this.client.query("SET LOCAL search_path TO ''")
+    if (this.#draft !== undefined && this.#draft.fingerprint !== (await schemaFingerprint(this.client))) return false
+    this.#tables = await listTables(this.client, this.#selection, true)
+    this.#snapshot = { id: rows[0]!.id, ...(await this.#position()) }
+    return this.#tables.every((table) => locked.has(table.oid))
+  }
+
+  async #draftSchema(): Promise<void> {
+    if (this.#runner === undefined || this.#settings.mode === 'pg_dump') return
+    if (this.#draft !== undefined) await dropDraft(this.#draft)
+    this.#draft = await draftSchema(this.client, this.#runner, this.#settings)
   }
 
   /** With the search path of the role, which patterns without a schema need. */
@@ -169,11 +196,20 @@ export class Lead {
   }
 }
 
+const AGAIN = new Set(['42P01', '3F000', '40P01'])
+
+function isPassing(error: unknown): boolean {
+  if (AGAIN.has(sqlState(error) ?? '')) return true
+  // pg_dump lists first and locks then, too.
+  const said = BackupError.is(error) && error.code === 'POSTGRES_DUMP_FAILED' ? String(error.details.stderr) : ''
+  return /relation .* does not exist|could not open relation|cache lookup failed|deadlock detected/.test(said)
+}
+
 function restless(database: string | undefined): BackupError {
-  return new BackupError('SOURCE_CHANGED', 'tables were made or dropped each time the list of tables was read', {
+  return new BackupError('SOURCE_CHANGED', 'the schema changed each time it was read', {
     origin: 'source',
     retryable: true,
     details: { database: database ?? null },
-    hint: 'Run it again at a quieter time, or exclude the schema of temporary tables',
+    hint: 'Run it again at a quieter time, or exclude the schema whose tables come and go',
   })
 }

@@ -29,6 +29,11 @@ export interface Table {
   /** The primary key, or else a unique index over columns that are never null. */
   readonly key: readonly KeyColumn[]
   readonly partitionOf: string | null
+  /**
+   * Where its rows have to be put in, instead of itself: partitions by the hash of an enum are others in another database,
+   * since the hash is of the value's oid. pg_dump does the same.
+   */
+  readonly loadVia: { readonly schema: string; readonly name: string } | null
   readonly relfilenode: string
   readonly estimatedRows: number
   /** Heap and TOAST. */
@@ -74,6 +79,10 @@ const TABLES = `
     c.relpersistence = 'u' AS unlogged, coalesce(cols.columns, '[]') AS columns, coalesce(keys.key, '[]') AS key,
     (SELECT pn.nspname || '.' || p.relname FROM pg_catalog.pg_inherits h JOIN pg_catalog.pg_class p ON p.oid = h.inhparent
       JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace WHERE h.inhrelid = c.oid AND c.relispartition) AS "partitionOf",
+    (SELECT pg_catalog.json_build_object('schema', rn.nspname, 'name', r.relname) FROM pg_catalog.pg_class r
+      JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace WHERE c.relispartition AND r.oid = pg_catalog.pg_partition_root(c.oid) AND EXISTS (
+        SELECT FROM pg_catalog.pg_partition_ancestors(c.oid) AS a(relid) JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = a.relid
+        JOIN pg_catalog.pg_opclass o ON o.oid = ANY (p.partclass) WHERE p.partstrat = 'h' AND o.opcname = 'enum_ops')) AS "loadVia",
     c.relfilenode::text AS relfilenode, greatest(c.reltuples, 0)::float8 AS "estimatedRows",
     :size AS "sizeBytes", :pages AS pages,
     c.extname AS extension, c.condition
