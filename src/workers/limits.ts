@@ -25,7 +25,6 @@ export interface HeapLimits {
  * Heap of one thread. It is far above need on purpose, and no means to bound memory: V8 does not always end only the
  * thread that reaches its limit. With large arrays it aborts the whole process, or collects garbage without end (seen
  * with Node 24.21). What bounds memory are the buffers in flight, which live outside the heap; therefore the young
- * generation is small as well. V8 collects the sooner the lower the limit of the old one is: with 512 MB every 80 ms of a
- * backup, since packs that come and go count as growth; with 4 GB it took 7 % less CPU time and no more memory.
+ * generation is small as well.
  */
-export const HEAP_LIMITS: HeapLimits = { maxOldGenerationSizeMb: 4096, maxYoungGenerationSizeMb: 16 }
+export const HEAP_LIMITS: HeapLimits = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 16 }
