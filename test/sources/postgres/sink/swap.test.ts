@@ -93,7 +93,7 @@ describe('the exchange', () => {
   it('does not happen while sessions are open, and says which; or ends them', async () => {
     const client = new pg.Client({ connectionString: live.url, application_name: 'the app' })
     client.on('error', () => {})
-    const lost = once(client, 'end')
+    const lost = new Promise<void>((resolve) => client.on('end', () => resolve()))
     await client.connect()
     const waiting = restore(sink(), contextOf(snapshot), readerOf(snapshot))
     await expect(waiting).rejects.toMatchObject({
