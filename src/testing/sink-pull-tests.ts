@@ -110,9 +110,9 @@ export function pullTests({ it }: Runner, create: Create, make: () => SinkSample
     await session.rollback(new Error('the drill is over'))
     await pull.sample.isEmpty()
   })
-  test('plans without changing anything', async ({ sink, sample, context }) => {
-    const plan = await sink.plan?.(context(), new SampleReader(sample))
-    await sample.isEmpty()
+  test('plans without changing anything', async (pull) => {
+    const plan = await pull.sink.plan?.(pull.context(), new SampleReader(pull.sample))
+    await pull.sample.isEmpty()
     if (!plan) return
     assert.deepEqual(JSON.parse(JSON.stringify(plan)), plan, 'a plan is plain data')
     assert.ok(

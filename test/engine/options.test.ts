@@ -99,7 +99,7 @@ describe('options of backup', () => {
 
   it('names option, rule and value', () => {
     expect(backupRefusal({ verify: 'full' }).message).toBe(
-      `backup: option 'verify' must be one of 'structure', 'data', 'none', got "full"`,
+      `backup: option 'verify' must be one of 'structure', 'data', 'content', 'none', got "full"`,
     )
   })
 
