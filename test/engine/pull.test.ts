@@ -228,7 +228,7 @@ describe('the plan of a sink', () => {
     const plan = await engine.planRestore({ snapshot: 'latest', to: { sinks: { db: sink } }, inlineChanges: 1 })
     expect(plan).toMatchObject({ changesTruncated: true, destructive: false, changes: [{ type: 'blocked' }] })
     await expect(engine.restore(plan, { confirm: plan.digest })).rejects.toMatchObject({
-      code: 'RESTORE_CONFLICT',
+      code: 'RESTORE_BLOCKED',
       message: expect.stringContaining('orders in shop: a view needs it'),
       details: { count: 1, blocked: [{ path: 'db/public/orders', to: 'orders in shop', reason: 'a view needs it' }] },
     })

@@ -83,7 +83,7 @@ function refuseBlocked({ totals, changes }: RestorePlan): void {
   if (count === 0) return
   const named = changes.filter(({ type }) => type === 'blocked').slice(0, MAX_NAMED)
   const reasons = named.map(({ to, reason }) => (reason === undefined ? to : `${to}: ${reason}`))
-  throw new BackupError('RESTORE_CONFLICT', `${count} of the plan's changes cannot be made: ${reasons.join('; ')}`, {
+  throw new BackupError('RESTORE_BLOCKED', `${count} of the plan's changes cannot be made: ${reasons.join('; ')}`, {
     origin: 'sink',
     details: { count, blocked: named.map(({ path, to, reason = null }) => ({ path, to, reason })) },
     hint: 'Remove what is in the way, or select without it, and make a new plan.',
