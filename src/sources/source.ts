@@ -111,7 +111,8 @@ export type EntryContent =
       readonly chunks?: 'files' | 'table'
       /**
        * Called when all of it has been read, with what a worker counted. What it gives is added to the entry's facts; if
-       * it throws, the run ends and nothing is committed.
+       * it throws, the run ends and nothing is committed. While the entry's fingerprint is that of the parent snapshot, its
+       * whole record of then stands, these facts and all.
        */
       finish?(proof: StreamProof): EntryFacts | Promise<EntryFacts>
     }

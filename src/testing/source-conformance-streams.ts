@@ -32,8 +32,8 @@ export function streamTests(test: Test): void {
     await using session = await open()
     const entries = await entriesOf(session)
     const { concurrency = 1 } = session
-    for (let at = 0; at < entries.length; at += concurrency) {
-      const some = entries.slice(at, at + concurrency)
+    for (let at = 0; at < entries.length; at += Math.max(1, concurrency)) {
+      const some = entries.slice(at, at + Math.max(1, concurrency))
       const all = await Promise.all(some.map((entry) => bytesOf(entry, abort.signal)))
       for (const [i, { path }] of some.entries()) assert.equal(all[i]!.toString('base64'), before.get(path), path)
     }

@@ -5,6 +5,7 @@
 export function countLineFeeds(bytes: Uint8Array): number {
   const before = Math.min(bytes.length, -bytes.byteOffset & 3)
   const words = (bytes.length - before) >>> 2
+  if (words === 0) return countEach(bytes, 0, bytes.length)
   const view = new Int32Array(bytes.buffer, bytes.byteOffset + before, words)
   const after = before + words * 4
   let count = countEach(bytes, 0, before) + countEach(bytes, after, bytes.length)

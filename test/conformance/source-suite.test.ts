@@ -5,7 +5,10 @@ import { memorySource } from '../../src/testing/memory-source.ts'
 import { sourceConformance } from '../../src/testing/source-conformance.ts'
 import { failingTests } from './failing-tests.ts'
 
-const FILES = { a: 'text', 'a/b': 'more', 'c.txt': 'text' }
+async function* pieces(): AsyncGenerator<Uint8Array> {
+  yield new Uint8Array([1, 2, 10])
+}
+const FILES = { a: 'text', 'a/b': 'more', 'c.txt': 'text', d: { open: pieces } }
 const kept = new Uint8Array(100)
 
 /** A memory source whose sessions, or their entries, are bent. */
@@ -46,9 +49,49 @@ const BROKEN: [string, Source][] = [
     'gives names of one file the same content',
     bentEntries((entries) => entries.map((entry) => ({ ...entry, linkGroup: 'g' }))),
   ],
+  ['says how many streams may be read at once, and how they are cut', bent(() => ({ concurrency: 0 }))],
+  ['says how many streams may be read at once, and how they are cut', bentStream({ chunks: 'rows' as never })],
+  ['gives the same content when as many streams as allowed are read at once', colliding()],
+  ['adds plain facts to a stream that has been read', bentStream({ finish: () => ({ at: new Date() as never }) })],
+  ['ends its streams when the signal aborts', bentStream({ open: endless })],
   ['may have two sessions open at once', changing()],
   ['stops when the signal aborts', bent(() => ({ entries: async function* () {} }))],
 ]
+
+function bentStream(change: object): Source {
+  return bentEntries((entries) =>
+    entries.map((entry) =>
+      entry.content?.from === 'stream' ? { ...entry, content: { ...entry.content, ...change } } : entry,
+    ),
+  )
+}
+
+/** Goes on whatever the signal says; but other tests, which abort nothing, must come to an end. */
+async function* endless({ signal }: { signal: AbortSignal }): AsyncGenerator<Uint8Array> {
+  yield new Uint8Array(1)
+  while (signal.aborted) {
+    await new Promise((resolve) => setTimeout(resolve, 1))
+    yield new Uint8Array(1)
+  }
+}
+
+/** Streams that are read at once take each other's bytes. */
+function colliding(): Source {
+  const queue = [1, 2, 3, 4, 5, 6]
+  let open = 0
+  const stream = async function* (): AsyncGenerator<Uint8Array> {
+    open++
+    await new Promise((resolve) => setTimeout(resolve, 1))
+    yield new Uint8Array([open > 1 ? queue.length : 0])
+    open--
+  }
+  return bent(() => ({
+    concurrency: 2,
+    async *entries() {
+      yield ['a', 'b'].map((path) => ({ path, type: 'file', content: { from: 'stream' as const, open: stream } }))
+    },
+  }))
+}
 
 function changing(): Source {
   let session = 0

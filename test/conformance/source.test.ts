@@ -44,7 +44,8 @@ describe('memorySource', () => {
   sourceConformance(runner, {
     create: () => {
       const many = Array.from({ length: 2500 }, (_, i) => [`many/${i}`, `number ${i}`])
-      source = memorySource({ name: 'memory', files: { b: 'text', 'a/b': new Uint8Array(10), c: stream } })
+      const files = { b: 'text', 'a/b': new Uint8Array(10), c: stream, d: { open: stream, chunks: 'table' as const } }
+      source = memorySource({ name: 'memory', files, concurrency: 3 })
       for (const [path, content] of many) source.set(path!, content!)
       return source
     },

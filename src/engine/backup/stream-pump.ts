@@ -13,7 +13,7 @@ const GATHER_BYTES = 512 * 1024
 /** Where gathering begins: most streams that are short are far shorter. */
 const FIRST_BYTES = 16 * 1024
 /** On their way to the worker, or in it. */
-const AHEAD_BYTES = 4 * 1024 * 1024
+const AHEAD_BYTES = 2 * 1024 * 1024
 /** A source that never waits, such as one that computes its rows, must leave the host its turns of the event loop. */
 const TURN_MS = 4
 
@@ -77,6 +77,8 @@ export class StreamPump {
       at += count
       if (this.filled === GATHER_BYTES) await this.flush()
     }
+    // It was given away. Left to the collector, such pieces make up most of what a backup holds.
+    if (piece.length >= FIRST_BYTES && isOwned(piece)) piece.buffer.transfer(0)
   }
 
   /** What is gathered, with room for some bytes more: all of them, or as many as a full one takes. */
@@ -140,8 +142,11 @@ export class StreamPump {
 
 /** Bytes that own their buffer are given away; a piece of a pool is copied. */
 function owned(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  const whole = bytes.buffer instanceof ArrayBuffer && bytes.byteLength === bytes.buffer.byteLength
-  return whole ? (bytes as Uint8Array<ArrayBuffer>) : new Uint8Array(bytes)
+  return isOwned(bytes) ? bytes : new Uint8Array(bytes)
+}
+
+function isOwned(bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> {
+  return bytes.buffer instanceof ArrayBuffer && bytes.byteLength === bytes.buffer.byteLength
 }
 
 /** A stream of texts, as one with an encoding gives, would be taken for numbers. */
