@@ -22,6 +22,8 @@ export interface FillOptions {
   readonly clients: readonly PgClient[]
   readonly reader: SinkReader
   readonly settings: SinkSettings
+  /** Rows will be read again in the order of their streams. */
+  readonly ordered: boolean
   warn(warning: Warning): void
 }
 
@@ -38,7 +40,7 @@ export async function fillDatabase(options: FillOptions): Promise<void> {
   if (moved.length > 0) await main.query(`CREATE SCHEMA ${quoteIdent(STAGING_SCHEMA)}`)
   await runScript(main, scripts.pre, rules)
   if (!settings.schemaOnly) {
-    await loadTables(clients, tables.map(jobOf), reader)
+    await loadTables(clients, tables.map(jobOf), reader, { ordered: options.ordered })
     await runScript(main, scripts.sequences, rules)
     if (largeObjects.length > 0 || !unit.partial) {
       await runScript(main, await readScript(reader, `${prefix}pg_largeobject/objects.sql`), rules)

@@ -13,24 +13,38 @@ export interface LoadJob {
   readonly at: TableName
 }
 
-/** `clients`: one for each table that is loaded at once. Ends with the first error; the others are then left as they are. */
+export interface LoadOptions {
+  /** Tables keep the order of their streams: each is loaded by one connection. */
+  readonly ordered: boolean
+}
+
+/** What one connection does at a time: a table, or one range of it. */
+interface Piece {
+  readonly job: LoadJob
+  readonly ranges: readonly SinkEntry[]
+  readonly bytes: number
+  readonly frozen: boolean
+}
+
+/** `clients`: one for each piece that is loaded at once. The first error ends the others, too. */
 export async function loadTables(
   clients: readonly PgClient[],
   jobs: readonly LoadJob[],
   reader: SinkReader,
+  { ordered }: LoadOptions,
 ): Promise<void> {
-  const waiting = jobs.filter(({ table }) => table.ranges.length > 0).sort((a, b) => b.table.bytes - a.table.bytes)
+  const waiting = piecesOf(jobs, ordered ? 1 : clients.length)
   let failed = false
   let first: unknown
   const stoppable: SinkReader = {
     entries: () => reader.entries(),
     done: (entry) => reader.done(entry),
-    content: (path: string) => until(() => failed, reader.content(path)),
+    content: (path) => until(() => failed, reader.content(path)),
   }
   const work = async (client: PgClient): Promise<void> => {
-    for (let job = waiting.shift(); job !== undefined && !failed; job = waiting.shift()) {
-      await loadFrozen(client, job, stoppable)
-      reader.done(job.table.entry)
+    for (let piece = waiting.shift(); piece !== undefined && !failed; piece = waiting.shift()) {
+      if (piece.frozen) await loadFrozen(client, piece.job, stoppable)
+      else for (const range of piece.ranges) await loadRange(client, piece.job, range, stoppable)
     }
   }
   const guarded = clients.map((client) =>
@@ -41,8 +55,25 @@ export async function loadTables(
   )
   await Promise.all(guarded)
   if (failed) throw first
-  for (const { table } of jobs) if (table.ranges.length === 0) reader.done(table.entry)
+  for (const { table } of jobs) reader.done(table.entry)
 }
+
+/** The largest first. A table that would keep one connection busy when the others are done is shared out among them. */
+function piecesOf(jobs: readonly LoadJob[], connections: number): Piece[] {
+  const filled = jobs.filter(({ table }) => table.ranges.length > 0)
+  const share = filled.reduce((sum, { table }) => sum + table.bytes, 0) / connections
+  const pieces = filled.flatMap((job): Piece[] => {
+    const { bytes, ranges } = job.table
+    if (bytes <= share || bytes < MIN_SHARED_BYTES || ranges.length < 2 || connections < 2) {
+      return [{ job, ranges, bytes, frozen: true }]
+    }
+    return ranges.map((range) => ({ job, ranges: [range], bytes: range.size, frozen: false }))
+  })
+  return pieces.sort((a, b) => b.bytes - a.bytes)
+}
+
+/** Below this, what is won is less than what freezing saves. */
+const MIN_SHARED_BYTES = 64 * 1024 * 1024
 
 /** The tables beside one that failed are not loaded to their end first. */
 async function* until(isOver: () => boolean, content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {

@@ -76,7 +76,7 @@ export class PostgresSinkSession implements SinkSession {
     const clients = [work.client]
     while (clients.length < settings.jobs)
       clients.push(await this.#sessions.openForLoading(work.database, unit.encoding))
-    await fillDatabase({ unit, clients, reader, settings, warn })
+    await fillDatabase({ unit, clients, reader, settings, warn, ordered: this.#provesHashes() })
     for (const client of clients.slice(1)) await this.#sessions.close(client)
   }
 
@@ -113,13 +113,17 @@ export class PostgresSinkSession implements SinkSession {
   }
 
   async #prove({ unit, client }: Work): Promise<void> {
-    const { schemaOnly, check, checks } = this.#settings
+    const { schemaOnly, checks } = this.#settings
     const inPlace = unit.strategy === 'in-place'
     if (!schemaOnly) await proveCounts(client, unit.database.tables)
-    if (!schemaOnly && (check === 'hashes' || this.#context.drill === true)) {
+    if (!schemaOnly && this.#provesHashes()) {
       await proveHashes(client, unit.database.tables, unit.encoding, inPlace)
     }
     await runChecks(client, checks, inPlace)
+  }
+
+  #provesHashes(): boolean {
+    return this.#settings.check === 'hashes' || this.#context.drill === true
   }
 
   async commit(): Promise<void> {

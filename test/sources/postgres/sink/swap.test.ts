@@ -132,7 +132,7 @@ describe('what goes wrong', () => {
     const checks = [{ name: 'c', sql: 'SELECT count(*) FROM t', expect: 5 }]
     await ended(restore(sink({ checks }), contextOf(snapshot), readerOf(snapshot)), 'RESTORE_MISMATCH')
     await ended(restore(sink(), contextOf(snapshot), readerOf({ ...snapshot, contents: lossy })), 'RESTORE_MISMATCH')
-    const aborting = readerOf(snapshot, { onChunk: (path) => path.endsWith('000002.copy') && (stop.abort() as never) })
+    const aborting = readerOf(snapshot, { onChunk: (path) => void (path.endsWith('000002.copy') && stop.abort()) })
     await ended(restore(sink(), contextOf(snapshot, { signal: stop.signal }), aborting), 'ABORTED')
     const killing = readerOf(snapshot, {
       onChunk: (path) => (path.endsWith('000002.copy') ? runSql(server.url, kill) : undefined),
