@@ -79,7 +79,7 @@ function libpqEnvironment(address: ServerAddress): Record<string, string> {
 /** One run of a program: its output is read into memory as it comes, up to a limit, and can be taken once. */
 export class DumpChild {
   readonly #name: string
-  readonly #process: ChildProcess
+  readonly #child: ChildProcess
   readonly #exit: Promise<void>
   readonly #chunks: Buffer[] = []
   #waiting = 0
@@ -90,7 +90,7 @@ export class DumpChild {
 
   constructor(name: string, child: ChildProcess) {
     this.#name = name
-    this.#process = child
+    this.#child = child
     child.stdout!.on('data', this.#onData)
     child.stderr!.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-MAX_STDERR_BYTES)
@@ -125,7 +125,7 @@ export class DumpChild {
     for (;;) {
       for (let chunk = this.#chunks.shift(); chunk !== undefined; chunk = this.#chunks.shift()) {
         this.#waiting -= chunk.length
-        if (this.#waiting < MAX_WAITING_BYTES) this.#process.stdout!.resume()
+        if (this.#waiting < MAX_WAITING_BYTES) this.#child.stdout!.resume()
         yield chunk
       }
       if (this.#failure !== undefined) throw this.#failure
@@ -136,15 +136,15 @@ export class DumpChild {
 
   /** Resolves when it runs no more. */
   async kill(): Promise<void> {
-    if (!this.#ended) this.#process.kill('SIGKILL')
-    this.#process.stdout!.destroy()
+    if (!this.#ended) this.#child.kill('SIGKILL')
+    this.#child.stdout!.destroy()
     await this.#exit
   }
 
   readonly #onData = (chunk: Buffer): void => {
     this.#chunks.push(chunk)
     this.#waiting += chunk.length
-    if (this.#waiting >= MAX_WAITING_BYTES) this.#process.stdout!.pause()
+    if (this.#waiting >= MAX_WAITING_BYTES) this.#child.stdout!.pause()
     this.#notify()
   }
 

@@ -1,3 +1,6 @@
 export type { PostgresConnection } from './connect-options.ts'
 export type { PoolLike } from './connection.ts'
-export { type PostgresOptions, postgres } from './postgres.ts'
+export { doctor, type PostgresOptions, postgres } from './postgres.ts'
+export { type DiffRowsOptions, diffRows, type RowChange } from './rows/diff-rows.ts'
+export type { PostgresSinkOptions } from './sink/options.ts'
+export { postgresSink } from './sink/postgres-sink.ts'

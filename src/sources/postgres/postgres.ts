@@ -1,5 +1,9 @@
+import { BackupError } from '../../errors.ts'
+import type { Finding } from '../../events.ts'
 import type { Source } from '../source.ts'
-import { type PostgresOptions, parsePostgresOptions } from './options.ts'
+import { examine } from './doctor/doctor.ts'
+import { findDumpClient } from './dump-client-find.ts'
+import { type PostgresOptions, type PostgresSettings, parsePostgresOptions } from './options.ts'
 import { PostgresSession } from './session.ts'
 
 export type { PostgresOptions }
@@ -18,5 +22,32 @@ export function postgres(options: PostgresOptions): Source {
     name: settings.name,
     kind: 'postgres',
     open: (context) => PostgresSession.open(settings, context),
+    doctor: ({ signal }) => examinePostgres(settings, signal),
+  }
+}
+
+/** What would make a backup with these options fail or be incomplete, each with its fix. It changes nothing. */
+export async function doctor(options: PostgresOptions): Promise<Finding[]> {
+  return await examinePostgres(parsePostgresOptions(options), undefined)
+}
+
+function examinePostgres(settings: PostgresSettings, signal: AbortSignal | undefined): Promise<Finding[]> {
+  return examine(settings.connection, signal, ({ versionNum }) =>
+    examineClient(settings, Math.trunc(versionNum / 10_000)),
+  )
+}
+
+async function examineClient({ dataOnly, mode, binDir }: PostgresSettings, serverMajor: number): Promise<Finding[]> {
+  if (dataOnly && mode === 'copy') return []
+  try {
+    const { major, version } = await findDumpClient(serverMajor, binDir)
+    if (major === serverMajor) return []
+    const message = `pg_dump ${version} is newer than the server: what it writes may not load into a server as old as this`
+    const fix = `Install postgresql-client-${serverMajor}`
+    return [{ code: 'POSTGRES_CLIENT_NEWER', severity: 'info', message, fix, details: { version, serverMajor } }]
+  } catch (error) {
+    if (!BackupError.is(error)) throw error
+    const { code, message, hint, details } = error
+    return [{ code, severity: 'error', message, ...(hint === undefined ? {} : { fix: hint }), details }]
   }
 }
