@@ -12,7 +12,7 @@ async function* text(stream: number, size: number): AsyncGenerator<Uint8Array> {
   let row = 0
   for (let sent = 0; sent < size; ) {
     const piece = Buffer.allocUnsafeSlow(Math.min(64 * 1024, size - sent)).fill('a row that is long enough\n')
-    for (let at = 0; at + 20 < piece.length; at += 200) piece.write(`${stream}\t${row++ * 7919}\n`, at, 'latin1')
+    for (let at = 0; at + 20 < piece.length; at += 2000) piece.write(`${stream}\t${row++ * 7919}\n`, at, 'latin1')
     sent += piece.length
     yield piece
   }
