@@ -139,6 +139,21 @@ export class MetaPeek {
   }
 }
 
+/** Size alone, with no text decoded; 0 where none is recorded. The reader is left somewhere inside the meta. */
+export function peekSize(input: ByteReader): number {
+  input.take(1)
+  const flags = input.u8()
+  if ((flags & HAS_SIZE) === 0) return 0
+  input.take(input.varint())
+  if (flags & HAS_MODE) input.varint()
+  if (flags & HAS_OWNER) {
+    input.varint()
+    input.varint()
+  }
+  if (flags & HAS_MTIME) input.take(8)
+  return input.varint()
+}
+
 /** Path of the meta that begins at the reader, without decoding the rest. */
 export function peekPath(input: ByteReader): string {
   const start = input.position

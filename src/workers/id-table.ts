@@ -62,6 +62,11 @@ export class IdTable {
     return this.findFrom(id, at, (this.probeSlot + 1) % this.slots.length)
   }
 
+  /** True if this entry is there and has this id. */
+  isAt(entry: number, id: Uint8Array, at = 0): boolean {
+    return entry < this.count && this.equals(entry, id, at)
+  }
+
   private findFrom(id: Uint8Array, at: number, start: number): number {
     const { slots } = this
     for (let slot = start; ; slot = slot + 1 === slots.length ? 0 : slot + 1) {

@@ -52,8 +52,30 @@ export class PageBuilder {
     for (let i = 0; i < FINGERPRINT_BYTES; i++) bytes[at + i] = fingerprints[fingerprintAt + i]!
     this.entries++
     this.contentBytes += contentBytes
-    const size = this.records.length
-    if (size >= MAX_LEAF_BYTES || (size >= MIN_LEAF_BYTES && hashPath(path, this.gear) % LEAF_MODULUS === 0)) this.cut()
+    if (this.isBorder(this.records.length, path)) this.cut()
+  }
+
+  private isBorder(size: number, path: string): boolean {
+    return size >= MAX_LEAF_BYTES || (size >= MIN_LEAF_BYTES && hashPath(path, this.gear) % LEAF_MODULUS === 0)
+  }
+
+  /**
+   * Takes a leaf that is stored already, if it is the one that its entries would make: no other is under way, and it ends
+   * where a leaf has to end (the last of a tree need not). False: the entries have to be added one by one.
+   * `fingerprints`: of its entries, in pieces, where the leaf's fingerprint page does not stand.
+   */
+  addLeaf(leaf: PageRef, lastPath: string, fingerprints: readonly Uint8Array[] | undefined): boolean {
+    if (this.entries > 0 || !this.isBorder(ID_HEADROOM + leaf.pageBytes, lastPath)) return false
+    if (fingerprints) {
+      for (const piece of fingerprints) this.fingerprints.raw(piece)
+      this.parent.add({ ...leaf, fingerprintId: this.putFingerprints() })
+      this.begin()
+    } else this.parent.add(leaf)
+    return true
+  }
+
+  private putFingerprints(): Uint8Array {
+    return this.sink.put(this.fingerprints.bytes, ID_HEADROOM, this.fingerprints.length)
   }
 
   private cut(): void {
@@ -63,7 +85,7 @@ export class PageBuilder {
       firstPath: this.firstPath,
       id: this.sink.put(this.records.bytes, ID_HEADROOM, this.records.length),
       pageBytes: this.records.length - ID_HEADROOM,
-      fingerprintId: this.sink.put(this.fingerprints.bytes, ID_HEADROOM, this.fingerprints.length),
+      fingerprintId: this.putFingerprints(),
       entries: this.entries,
       contentBytes: this.contentBytes,
     }

@@ -1,8 +1,8 @@
 /** Walks the leaves of one source's tree in path order, from the start or from a path on. */
 import { BackupError } from '../errors.ts'
-import { FINGERPRINT_BYTES, MAX_PATH_BYTES } from '../model/entry.ts'
+import { FINGERPRINT_BYTES, peekPath } from '../model/entry.ts'
 import { decodeInner, fingerprintPageBytes, openLeaf, type PageRef, type TreeRoot } from '../model/page.ts'
-import { type ByteReader, MalformedBytes } from '../util/bytes.ts'
+import { ByteReader, MalformedBytes } from '../util/bytes.ts'
 import { comparePaths } from '../util/paths.ts'
 import { type ChunkReader, corruptRecord } from './chunk-reader.ts'
 
@@ -101,8 +101,10 @@ export class EntryCursor {
   private left = 0
   private fingerprintAt = 0
   private fingerprints: Uint8Array | undefined
-  /** latin1; undefined past the end. */
-  path: string | undefined
+  /** Decoded when it is asked for: a join with an unchanged tree compares bytes only. */
+  private text: string | undefined
+  /** False past the end. */
+  isAtEntry = false
   recordStart = 0
   recordEnd = 0
   metaStart = 0
@@ -125,7 +127,7 @@ export class EntryCursor {
   async loadLeaf(): Promise<boolean> {
     const leaf = await this.walk.nextLeaf()
     if (!leaf) {
-      this.path = undefined
+      this.isAtEntry = false
       return false
     }
     const { records, entries } = guard('page', () => openLeaf(leaf.page))
@@ -146,6 +148,8 @@ export class EntryCursor {
     const records = this.records!
     this.left--
     this.fingerprintAt += FINGERPRINT_BYTES
+    this.text = undefined
+    this.isAtEntry = true
     try {
       this.recordStart = records.position
       const metaBytes = records.varint()
@@ -154,19 +158,16 @@ export class EntryCursor {
       const streamsBytes = records.varint()
       this.streamsStart = records.take(streamsBytes)
       this.recordEnd = records.position
-      this.path = this.readPath()
     } catch (error) {
       throw corruptRecord('page', error as Error)
     }
   }
 
-  private readPath(): string {
-    const records = this.records!
-    const end = records.position
-    records.position = this.metaStart + 2
-    const path = records.latin1(MAX_PATH_BYTES)
-    records.position = end
-    return path
+  /** latin1; undefined past the end. */
+  get path(): string | undefined {
+    if (!this.isAtEntry) return undefined
+    this.text ??= guard('page', () => peekPath(new ByteReader(this.page, this.metaStart, this.metaEnd)))
+    return this.text
   }
 
   /** Moves on, over a leaf's border too. False at the end. */
@@ -177,15 +178,27 @@ export class EntryCursor {
   }
 
   fingerprintEquals(other: Uint8Array, at: number): boolean {
+    return this.isSameFingerprint(other, at) && !this.isBlankFingerprint()
+  }
+
+  /** Also where both are zero, which says nothing of the content. */
+  isSameFingerprint(other: Uint8Array, at: number): boolean {
     const mine = this.fingerprints
     if (!mine) throw new BackupError('INTERNAL', 'no fingerprints were loaded', { origin: 'repository' })
-    let any = 0
-    for (let i = 0; i < FINGERPRINT_BYTES; i++) {
-      const byte = mine[this.fingerprintAt + i]!
-      if (byte !== other[at + i]) return false
-      any |= byte
-    }
-    return any !== 0
+    const { fingerprintAt } = this
+    for (let i = 0; i < FINGERPRINT_BYTES; i++) if (mine[fingerprintAt + i] !== other[at + i]) return false
+    return true
+  }
+
+  private isBlankFingerprint(): boolean {
+    const { fingerprints, fingerprintAt } = this
+    for (let i = 0; i < FINGERPRINT_BYTES; i++) if (fingerprints![fingerprintAt + i] !== 0) return false
+    return true
+  }
+
+  /** The leaf that the current entry is in. */
+  get currentLeaf(): PageRef {
+    return this.leaf!
   }
 
   /** The leaf that the current entry is the first of. */

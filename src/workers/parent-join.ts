@@ -1,12 +1,13 @@
 /** The merge-join of a scan with the parent snapshot's tree: both in path order, one pass, bytes compared with bytes. */
 import { BackupError } from '../errors.ts'
-import { FINGERPRINT_BYTES, MetaPeek, readMeta, writeMeta } from '../model/entry.ts'
+import { FINGERPRINT_BYTES, MetaPeek, peekPath, peekSize, readMeta, writeMeta } from '../model/entry.ts'
 import { type EntryBatch, FLAG_CONTENT, FLAG_FORCE_READ, FLAG_LATE_FACTS } from '../model/entry-batch.ts'
 import type { TreeRoot } from '../model/page.ts'
 import { ID_LENGTH, readStreams } from '../model/streams.ts'
 import { ByteReader, ByteWriter } from '../util/bytes.ts'
 import { comparePaths, latin1ToUser } from '../util/paths.ts'
 import type { ChunkReader } from './chunk-reader.ts'
+import { KeptRun } from './kept-run.ts'
 import { EntryCursor, guard } from './page-cursor.ts'
 import { PendingBatch } from './pending-batch.ts'
 
@@ -23,8 +24,12 @@ export class ParentJoin {
   private readonly parent: EntryCursor | undefined
   private readonly peek = new MetaPeek()
   private started = false
-  /** latin1; the last entry that was merged. */
-  last = ''
+  private lastPath = ''
+  /** Where the last entry is one of `run`'s: its meta, decoded when somebody asks. */
+  private lastMeta: ByteReader | undefined
+  private lastAt = 0
+  /** Goes on across batches, so that a leaf can be taken over wherever a batch ends. */
+  private run: KeptRun | undefined
 
   constructor(reader: ChunkReader, parent: TreeRoot | null) {
     this.reader = reader
@@ -35,16 +40,25 @@ export class ParentJoin {
     const pending = new PendingBatch()
     const input = new ByteReader(batch.metas)
     const { peek } = this
+    if (!this.started) await this.start()
     for (let i = 0; i < batch.count; i++) {
       const length = input.u32()
       const start = input.position
+      const kept = this.isSameEntry(input, start, length) && this.isKept(batch, i)
+      // Waits only at a page's border: with a wait for each entry an unchanged backup took 0.75 CPU s, not 0.63.
+      if (typeof kept === 'boolean' ? kept : await kept) {
+        const passed = this.follow(pending, batch, i, input)
+        input.position = start + length
+        if (passed) await passed
+        continue
+      }
+      this.endRun(pending)
       peek.read(input)
       input.position = start + length
       assertOrder(source, this.last, peek.path)
-      this.last = peek.path
+      this.lastPath = peek.path
       const meta = input.bytes.subarray(start, start + length)
-      // Waits only at a page's border: with a wait for each entry an unchanged backup took 0.75 CPU s, not 0.63.
-      if (this.parent && (!this.started || this.parent.path !== peek.path)) await this.advanceTo(peek.path)
+      if (this.parent && this.parent.path !== peek.path) await this.advanceTo(peek.path)
       const exists = this.parent !== undefined && this.parent.path === peek.path
       const announced = peek.sizeBytes
       const unchanged = exists && this.isUnchanged(this.parent!, batch, i, meta)
@@ -59,19 +73,75 @@ export class ParentJoin {
     return pending
   }
 
+  /** latin1; the last entry that was merged. */
+  get last(): string {
+    const meta = this.lastMeta
+    this.lastMeta = undefined
+    if (meta) this.lastPath = peekPath(new ByteReader(meta.bytes, this.lastAt))
+    return this.lastPath
+  }
+
+  /**
+   * The parent's next entry with all its metadata. One comparison of bytes, no text: its path comes after the last one,
+   * since the parent's does.
+   */
+  private isSameEntry({ bytes }: ByteReader, start: number, length: number): boolean {
+    const { parent } = this
+    if (parent === undefined || !parent.isAtEntry) return false
+    const { page, metaStart, metaEnd } = parent
+    return metaEnd - metaStart === length && page.compare(bytes, start, start + length, metaStart, metaEnd) === 0
+  }
+
+  /** Of an entry whose metadata is the parent's, of any size. */
+  private isKept({ flags, fingerprints }: EntryBatch, i: number): boolean | Promise<boolean> {
+    const parent = this.parent!
+    if (flags[i]! & FLAG_FORCE_READ) return false
+    if ((flags[i]! & FLAG_CONTENT) === 0) return parent.recordEnd - parent.streamsStart === 1
+    if (!parent.fingerprintEquals(fingerprints, i * FINGERPRINT_BYTES)) return false
+    const simple = singleRefAt(parent.page, parent.streamsStart, parent.recordEnd)
+    return simple >= 0 ? this.reader.index.has(parent.page, simple) : this.isStored(parent)
+  }
+
+  /** Adds the parent's entry to the run, and moves on. */
+  private follow(pending: PendingBatch, batch: EntryBatch, i: number, meta: ByteReader): Promise<boolean> | undefined {
+    const parent = this.parent!
+    const at = i * FINGERPRINT_BYTES
+    this.counts.unchanged++
+    this.lastMeta = meta
+    this.lastAt = meta.position
+    pending.keptBytes += peekSize(meta)
+    this.run ??= new KeptRun(parent.page, parent.recordStart, parent.leafBegun !== undefined)
+    const { run } = this
+    run.add(parent.recordStart, parent.recordEnd, batch.fingerprints, at)
+    run.printsStand &&= parent.isSameFingerprint(batch.fingerprints, at)
+    if (!parent.needsLeaf) {
+      parent.step()
+      return undefined
+    }
+    if (run.isFromStart) run.leaf = parent.currentLeaf
+    this.endRun(pending)
+    return parent.next()
+  }
+
+  private endRun(pending: PendingBatch): void {
+    if (this.run) pending.addRun(this.run)
+    this.run = undefined
+  }
+
   private passParent(): Promise<boolean> | undefined {
     if (this.parent!.needsLeaf) return this.parent!.next()
     this.parent!.step()
     return undefined
   }
 
+  private async start(): Promise<void> {
+    this.started = true
+    await this.parent?.next()
+  }
+
   /** Leaves the cursor at the first parent entry that is not before `path`. */
   private async advanceTo(path: string): Promise<void> {
     const parent = this.parent!
-    if (!this.started) {
-      this.started = true
-      await parent.next()
-    }
     while (parent.path !== undefined && parent.path !== path && comparePaths(parent.path, path) < 0) {
       this.counts.deleted++
       await this.passParent()
@@ -109,10 +179,7 @@ export class ParentJoin {
     const same = parent.page.compare(meta, 0, meta.length, parent.metaStart, parent.metaEnd) === 0
     if (flags & FLAG_LATE_FACTS) this.peek.sizeBytes = storedSize(parent)
     else if (!same && !this.isSameButForSize(parent, meta)) return false
-    if ((flags & FLAG_CONTENT) === 0) return parent.recordEnd - parent.streamsStart === 1
-    if (!parent.fingerprintEquals(batch.fingerprints, i * FINGERPRINT_BYTES)) return false
-    const simple = singleRefAt(parent.page, parent.streamsStart, parent.recordEnd)
-    return simple >= 0 ? this.reader.index.has(parent.page, simple) : this.isStored(parent)
+    return this.isKept(batch, i)
   }
 
   /** A source may not know the size before it has read; the parent's entry has what was read. */
@@ -163,15 +230,17 @@ export class ParentJoin {
     this.counts.deleted += modified
   }
 
-  /** Counts what the parent has beyond the last scanned entry. */
-  async finish(): Promise<void> {
+  /** Counts what the parent has beyond the last scanned entry. Gives what no batch has had yet. */
+  async finish(): Promise<PendingBatch> {
+    const pending = new PendingBatch()
+    this.endRun(pending)
     const { parent } = this
-    if (!parent) return
-    if (!this.started) await parent.next()
-    while (parent.path !== undefined) {
+    if (!this.started) await this.start()
+    while (parent?.isAtEntry) {
       this.counts.deleted++
       await parent.next()
     }
+    return pending
   }
 }
 

@@ -3,19 +3,14 @@ import { FINGERPRINT_BYTES, MetaPeek } from '../model/entry.ts'
 import type { EntryBatch } from '../model/entry-batch.ts'
 import { ByteReader, ByteWriter } from '../util/bytes.ts'
 import { type ReadJob, type ReadResult, STATUS_OK } from './ingest.ts'
+import type { KeptRun } from './kept-run.ts'
+import type { RecordVisitor } from './record-visitor.ts'
 
 const KNOWN = 0
 const AWAITED_NEW = 1
 /** The parent has an entry of that path. */
 const AWAITED_CHANGED = 2
-
-export type RecordVisitor = (
-  path: string,
-  record: Uint8Array,
-  fingerprints: Uint8Array,
-  fingerprintAt: number,
-  contentBytes: number,
-) => void
+const RUN = 3
 
 export class PendingBatch {
   private readonly kinds: number[] = []
@@ -26,6 +21,7 @@ export class PendingBatch {
   private readonly fingerprints = new ByteWriter(4 * 1024)
   private readonly metas = new ByteWriter(16 * 1024)
   private readonly awaitedFingerprints = new ByteWriter(4 * 1024)
+  private readonly runs: KeptRun[] = []
   private awaited = 0
   private awaitedBytes = 0
   /** Of the records that are taken over from the parent. */
@@ -53,6 +49,12 @@ export class PendingBatch {
     const position = this.records.reserve(end - start)
     this.records.bytes.set(page.subarray(start, end), position)
     this.ends.push(this.records.length)
+  }
+
+  /** Entries that the parent's page has side by side. Their bytes are counted by whoever adds them. */
+  addRun(run: KeptRun): void {
+    this.kinds.push(RUN)
+    this.runs.push(run)
   }
 
   /** An entry without content. */
@@ -113,12 +115,20 @@ export class PendingBatch {
     this.result = result
   }
 
-  forEach(visit: RecordVisitor): void {
+  /** For a batch that has to wait for content: it lets go of the parent's pages. */
+  own(): void {
+    for (const run of this.runs) run.own()
+  }
+
+  /** `takeLeaf`: true where a whole leaf of the parent was taken as it is; else its entries are visited. */
+  forEach(visit: RecordVisitor, takeLeaf: (run: KeptRun) => boolean = () => false): void {
     const read = this.result && new RecordRun(this.result.records, this.result.fingerprints)
     let status = 0
     let known = 0
+    let runs = 0
     for (const kind of this.kinds) {
       if (kind === KNOWN) this.visitKnown(known++, visit)
+      else if (kind === RUN) visitRun(this.runs[runs++]!, visit, takeLeaf)
       else this.visitAwaited(kind, status++, read!, visit)
     }
   }
@@ -133,6 +143,10 @@ export class PendingBatch {
     const record = this.records.bytes.subarray(start, this.ends[index])
     visit(this.paths[index]!, record, this.fingerprints.bytes, index * FINGERPRINT_BYTES, this.sizes[index]!)
   }
+}
+
+function visitRun(run: KeptRun, visit: RecordVisitor, takeLeaf: (run: KeptRun) => boolean): void {
+  if (run.leaf === undefined || !takeLeaf(run)) run.forEach(visit)
 }
 
 /** u32-prefixed records with their fingerprints, taken one by one. */

@@ -12,8 +12,8 @@ import type { IdTablePlain } from './id-table.ts'
 import type { ReadJob, ReadResult } from './ingest.ts'
 import { PageBuilder } from './page-builder.ts'
 import { ParentJoin } from './parent-join.ts'
-import type { PendingBatch } from './pending-batch.ts'
 import { type Host, Moved, type Service } from './rpc.ts'
+import { SourceBuild, type TreeCounts } from './source-build.ts'
 import { createVault, type Vault, type VaultPlain } from './vault.ts'
 
 export interface TreeInit {
@@ -25,15 +25,6 @@ export interface SourceStart {
   name: string
   /** Root of the same source in the parent snapshot. */
   parent: TreeRoot | null
-}
-
-export interface TreeCounts {
-  entries: number
-  added: number
-  modified: number
-  unchanged: number
-  deleted: number
-  contentBytes: number
 }
 
 export interface SourceEnd {
@@ -110,7 +101,7 @@ class TreeService implements Service {
 
   private async end(): Promise<SourceEnd> {
     const source = this.source!
-    await source.join.finish()
+    source.enqueue(await source.join.finish())
     this.source = undefined
     const root = source.finish()
     this.store.cut()
@@ -128,58 +119,5 @@ class TreeService implements Service {
   private async finish(): Promise<ChunkStore['counters']> {
     await this.store.finish()
     return this.store.counters
-  }
-}
-
-/** One source on its way into pages. */
-class SourceBuild {
-  readonly name: string
-  readonly join: ParentJoin
-  private readonly builder: PageBuilder
-  private readonly queue = new Map<number, PendingBatch>()
-  private next = 0
-  private written = 0
-  private entries = 0
-  private contentBytes = 0
-
-  constructor(name: string, join: ParentJoin, builder: PageBuilder) {
-    this.name = name
-    this.join = join
-    this.builder = builder
-  }
-
-  enqueue(batch: PendingBatch): number {
-    const number = this.next++
-    this.queue.set(number, batch)
-    this.flush()
-    return number
-  }
-
-  complete(number: number, result: ReadResult): void {
-    this.queue.get(number)!.complete(result)
-    this.flush()
-  }
-
-  /** Batches that are whole go to the pages, in their order. */
-  private flush(): void {
-    for (let batch = this.queue.get(this.written); batch?.isComplete; batch = this.queue.get(this.written)) {
-      this.queue.delete(this.written++)
-      batch.forEach((path, record, fingerprints, at, contentBytes) => {
-        this.entries++
-        this.contentBytes += contentBytes
-        this.builder.add(path, record, fingerprints, at, contentBytes)
-      })
-      this.join.leaveOut(batch.leftOut)
-      this.join.settleSame(batch.same)
-    }
-  }
-
-  finish(): TreeRoot | null {
-    if (this.queue.size > 0) throw new BackupError('INTERNAL', 'entries were never completed', { origin: 'repository' })
-    return this.builder.finish()
-  }
-
-  counts(): TreeCounts {
-    return { entries: this.entries, contentBytes: this.contentBytes, ...this.join.counts }
   }
 }

@@ -105,7 +105,8 @@ async function join(store: Store, root: TreeRoot | null, batches: readonly Entry
     pending.complete({ records: none, fingerprints: none, statuses, warnings: [], readBytes: 0 })
     pending.forEach((each) => void known.push(each))
   }
-  await merge.finish()
+  const rest = await merge.finish()
+  rest.forEach((each) => void known.push(each))
   return { counts: { ...merge.counts }, awaited, known }
 }
 

@@ -2,7 +2,7 @@
 import { BackupError } from '../../errors.ts'
 import type { Warning } from '../../events.ts'
 import type { StoreCounters } from '../../workers/chunk-store.ts'
-import type { TreeCounts } from '../../workers/tree.ts'
+import type { TreeCounts } from '../../workers/source-build.ts'
 import type { RunContext } from '../run-context.ts'
 import type { BackupCounts } from '../types-backup.ts'
 
