@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { Json } from '../../errors.ts'
 import type { RangeState } from './ranges.ts'
+import { type IncrementalState, readIncrementalState } from './xmin/incremental-state.ts'
 
 export interface TableState {
   readonly rows: number
@@ -13,6 +14,12 @@ export interface TableState {
 /** By path of the table below the database, as in 'public/orders'. */
 export type DatabaseState = Readonly<Record<string, TableState>>
 
+export interface PreviousDatabase {
+  readonly tables: DatabaseState
+  /** Of `incremental: 'xmin'`. */
+  readonly incremental: IncrementalState | undefined
+}
+
 /** Facts have to fit into 4 MiB. Beyond so many tables, only those are kept that were cut. */
 const MAX_PLAIN_TABLES = 15_000
 
@@ -21,6 +28,7 @@ const cut = z.tuple([z.enum(['key', 'heap']), z.string(), z.string(), z.array(z.
 const stored = z.array(
   z.object({
     name: z.string(),
+    incremental: z.unknown(),
     state: z.record(z.string(), z.union([z.tuple([count, count]), z.tuple([count, count, cut])])),
   }),
 )
@@ -40,10 +48,15 @@ export function encodeState(state: ReadonlyMap<string, TableState>): Json {
 }
 
 /** By name of the database. Facts of another shape, from another release, count as none. */
-export function decodeStates(facts: Readonly<Record<string, Json>> | undefined): Map<string, DatabaseState> {
+export function decodeStates(facts: Readonly<Record<string, Json>> | undefined): Map<string, PreviousDatabase> {
   const parsed = stored.safeParse(facts?.databases)
   if (!parsed.success) return new Map()
-  return new Map(parsed.data.map(({ name, state }) => [name, stateOf(state)]))
+  return new Map(
+    parsed.data.map(({ name, state, incremental }) => [
+      name,
+      { tables: stateOf(state), incremental: readIncrementalState(incremental as Json | undefined) },
+    ]),
+  )
 }
 
 type Stored = z.output<typeof stored>[number]['state']

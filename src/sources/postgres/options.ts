@@ -45,8 +45,13 @@ export interface PostgresOptions extends PostgresConnection {
    * 'auto': by key where keys grow (numbers, times), else as they lie (uuid, text).
    */
   rowOrder?: 'auto' | 'key' | 'heap'
-  /** Default 'off': every row is read each time. */
-  incremental?: 'off'
+  /**
+   * 'xmin' leaves out ranges of tables that are proved unchanged since the previous snapshot, by the transaction ids of
+   * their rows. Default 'off': every row is read each time.
+   */
+  incremental?: 'off' | 'xmin'
+  /** With `incremental`: so many runs after everything was read, everything is read again. 1 to 1000. Default 20. */
+  fullEvery?: number
   /** 'pg_dump' stores one archive of `pg_dump -Fc`, for what cannot be read table by table (Timescale, Citus). Default 'copy'. */
   mode?: 'copy' | 'pg_dump'
   /** Absolute folder with pg_dump and pg_dumpall. Default: looked for, the oldest that fits the server. */
@@ -84,6 +89,8 @@ export interface PostgresSettings {
   readonly lockWaitTimeoutMs: number
   readonly statementTimeoutMs: number
   readonly rowOrder: 'auto' | 'key' | 'heap'
+  readonly incremental: 'off' | 'xmin'
+  readonly fullEvery: number
   readonly mode: 'copy' | 'pg_dump'
   readonly binDir: string | undefined
   readonly bytesPerSecond: number | undefined
@@ -144,7 +151,8 @@ const schema = z.strictObject({
   lockWaitTimeoutMs: z.exactOptional(whole(1, DAY_MS, 'milliseconds')),
   statementTimeoutMs: z.exactOptional(whole(0, 7 * DAY_MS, 'milliseconds')),
   rowOrder: z.exactOptional(oneOf(['auto', 'key', 'heap'])),
-  incremental: z.exactOptional(oneOf(['off'])),
+  incremental: z.exactOptional(oneOf(['off', 'xmin'])),
+  fullEvery: z.exactOptional(whole(1, 1000, 'runs')),
   mode: z.exactOptional(oneOf(['copy', 'pg_dump'])),
   binDir: z.exactOptional(z.string(FOLDER_RULE).refine((path) => path.startsWith('/'), FOLDER_RULE)),
   bytesPerSecond: z.exactOptional(whole(1, Number.MAX_SAFE_INTEGER, 'bytes')),
@@ -192,6 +200,8 @@ export function parsePostgresOptions(options: PostgresOptions): PostgresSettings
     lockWaitTimeoutMs: rest.lockWaitTimeoutMs ?? 60_000,
     statementTimeoutMs: rest.statementTimeoutMs ?? 0,
     rowOrder: rest.rowOrder ?? 'auto',
+    incremental: rest.incremental ?? 'off',
+    fullEvery: rest.fullEvery ?? 20,
     mode: rest.mode ?? 'copy',
     binDir: rest.binDir,
     bytesPerSecond: rest.bytesPerSecond,
@@ -203,6 +213,9 @@ export function parsePostgresOptions(options: PostgresOptions): PostgresSettings
 
 function wrongTogether(given: z.output<typeof schema>): { option: string; rule: string } | undefined {
   if (given.schemaOnly && given.dataOnly) return { option: 'dataOnly', rule: 'cannot be used together with schemaOnly' }
+  if (given.mode === 'pg_dump' && given.incremental === 'xmin') {
+    return { option: 'incremental', rule: "cannot be used with mode 'pg_dump'" }
+  }
   if (given.mode === 'pg_dump' && given.where !== undefined) {
     return { option: 'where', rule: "cannot be used with mode 'pg_dump'" }
   }

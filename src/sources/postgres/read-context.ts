@@ -7,6 +7,7 @@ import type { DatabaseState } from './database-state.ts'
 import type { DumpRunner } from './dump-client.ts'
 import type { PostgresSettings } from './options.ts'
 import type { Throttle } from './throttle.ts'
+import type { IncrementalState } from './xmin/incremental-state.ts'
 
 type Bytes = AsyncGenerator<Uint8Array, void, undefined>
 
@@ -16,6 +17,8 @@ export interface ReadContextParts {
   /** Absent with dataOnly. */
   readonly runner: DumpRunner | undefined
   readonly previous: DatabaseState | undefined
+  /** Of the previous snapshot, for `incremental: 'xmin'`. */
+  readonly incremental: IncrementalState | undefined
   readonly jobs: number
   readonly signal: AbortSignal
   readonly throttle: Throttle

@@ -1,4 +1,5 @@
 /** The tables of one database as entries: each with its facts, and its ranges as streams that are proved at their end. */
+import { randomBytes } from '../../crypto/random.ts'
 import { BackupError, type Json } from '../../errors.ts'
 import type { EntryFacts, SourceEntry, StreamProof } from '../source.ts'
 import type { Table } from './catalog/tables.ts'
@@ -9,24 +10,46 @@ import { pgError } from './pg-error.ts'
 import { copyStatement, type Range, type RangePlan } from './ranges.ts'
 import type { ReadContext } from './read-context.ts'
 import type { SnapshotWorkers } from './snapshot-workers.ts'
+import type { KnownRange } from './xmin/decide.ts'
 
 /** One table of the snapshot, and what was counted of it so far. */
 export class TableReading {
   readonly table: Table
   /** Undefined: no rows are read. */
   readonly plan: RangePlan | undefined
-  rows = 0
-  bytes = 0
   readonly #context: ReadContext
   readonly #workers: SnapshotWorkers
-  #left: number
+  /** By range; undefined as long as it has not been read. */
+  readonly #counts: ({ rows: number; bytes: number } | undefined)[]
+  /** Names of the content of each range; empty where they are not tracked. */
+  #tokens: readonly string[] = []
 
   constructor(table: Table, plan: RangePlan | undefined, workers: SnapshotWorkers, context: ReadContext) {
     this.table = table
     this.plan = plan
     this.#workers = workers
     this.#context = context
-    this.#left = plan?.ranges.length ?? 0
+    this.#counts = (plan?.ranges ?? []).map(() => undefined)
+  }
+
+  get rows(): number {
+    return this.#counts.reduce((sum, counts) => sum + (counts?.rows ?? 0), 0)
+  }
+
+  get bytes(): number {
+    return this.#counts.reduce((sum, counts) => sum + (counts?.bytes ?? 0), 0)
+  }
+
+  /** Before the entries are made: those ranges that are known need not be read, as long as their chunks are there. */
+  track(known: readonly (KnownRange | undefined)[]): void {
+    this.#tokens = this.#counts.map((_, range) => known[range]?.token ?? randomToken())
+    for (const [range, found] of known.entries())
+      if (found) this.#counts[range] = { rows: found.rows, bytes: found.bytes }
+  }
+
+  /** For the next run. */
+  get tracked(): KnownRange[] {
+    return this.#tokens.map((token, range) => ({ token, ...(this.#counts[range] ?? { rows: 0, bytes: 0 }) }))
   }
 
   /** Below the database. */
@@ -44,18 +67,19 @@ export class TableReading {
   entries(prefix: string): SourceEntry[] {
     const path = `${prefix}${this.path}`
     const ranges = (this.plan?.ranges ?? []).map((range, index) =>
-      this.#range(range, `${path}/${rangeFile(index + 1)}`),
+      this.#range(range, index, `${path}/${rangeFile(index + 1)}`),
     )
     return [{ path, type: 'table', facts: tableFacts(this.table, this.plan) }, ...ranges]
   }
 
-  #range(range: Range, path: string): SourceEntry {
+  #range(range: Range, index: number, path: string): SourceEntry {
     const bounds = { lower: range.lower, upper: range.upper, by: this.plan!.order === 'key' ? 'key' : 'ctid' }
     let copy: CopyOut
     return {
       path,
       type: 'rows',
       facts: { bounds },
+      ...(this.#tokens[index] !== undefined && { fingerprint: this.#tokens[index] }),
       content: {
         from: 'stream',
         chunks: 'table',
@@ -63,7 +87,7 @@ export class TableReading {
           copy = new CopyOut(copyStatement(this.table, this.plan!, range))
           return this.#read(copy, signal)
         },
-        finish: (proof) => this.#prove(copy.rows, proof),
+        finish: (proof) => this.#prove(index, copy.rows, proof),
       },
     }
   }
@@ -80,13 +104,16 @@ export class TableReading {
     return `${this.table.schema}.${this.table.name}`
   }
 
-  #prove(said: number | undefined, proof: StreamProof): EntryFacts {
+  #prove(index: number, said: number | undefined, proof: StreamProof): EntryFacts {
     if (said !== proof.lineFeeds) throw partial(this.#name, said, proof.lineFeeds)
-    this.rows += proof.lineFeeds
-    this.bytes += proof.bytes
-    if (--this.#left === 0) this.#context.tableDone(this)
+    this.#counts[index] = { rows: proof.lineFeeds, bytes: proof.bytes }
+    if (!this.#counts.includes(undefined)) this.#context.tableDone(this)
     return { rows: proof.lineFeeds, bytes: proof.bytes, sha256: proof.sha256 }
   }
+}
+
+function randomToken(): string {
+  return Buffer.from(randomBytes(12)).toString('base64url')
 }
 
 export function partial(name: string, said: number | undefined, counted: number): BackupError {

@@ -4,6 +4,7 @@ import { BackupError, type Json } from '../../errors.ts'
 import type { SourceEntry } from '../source.ts'
 import { readDatabaseFacts } from './catalog/database.ts'
 import { readSequences } from './catalog/sequences.ts'
+import type { ServerFacts } from './catalog/server.ts'
 import type { Table } from './catalog/tables.ts'
 import { encodeState, type TableState } from './database-state.ts'
 import { lookAtLargeObjects } from './large-objects-out.ts'
@@ -17,6 +18,7 @@ import { TableReading } from './reading-tables.ts'
 import { restoreScript } from './restore-script.ts'
 import type { Lead } from './snapshot-lead.ts'
 import { SnapshotWorkers } from './snapshot-workers.ts'
+import { IncrementalRun } from './xmin/incremental-run.ts'
 
 export class DatabaseReading {
   readonly prefix: string
@@ -38,11 +40,11 @@ export class DatabaseReading {
   }
 
   /** Everything that is asked of the lead is asked here, so that it is free for rows afterwards. */
-  static async open(lead: Lead, prefix: string, context: ReadContext, isStandby: boolean): Promise<DatabaseReading> {
+  static async open(lead: Lead, prefix: string, context: ReadContext, server: ServerFacts): Promise<DatabaseReading> {
     const { connector, jobs, signal } = context.parts
     const workers = new SnapshotWorkers(connector, lead, jobs, signal)
     try {
-      const plan = await planReading(lead, prefix, context, workers, isStandby)
+      const plan = await planReading(lead, prefix, context, workers, server)
       return new DatabaseReading(lead, prefix, context, workers, plan)
     } catch (error) {
       await workers.close()
@@ -51,7 +53,7 @@ export class DatabaseReading {
   }
 
   /** @throws BackupError SOURCE_SHRUNK */
-  describe(): { facts: Record<string, Json>; rows: number } {
+  async describe(): Promise<{ facts: Record<string, Json>; rows: number }> {
     const state = new Map(
       this.#plan.tables.filter(({ plan }) => plan !== undefined).map((table) => [table.path, table.state]),
     )
@@ -73,6 +75,7 @@ export class DatabaseReading {
       rows,
       bytes,
       state: encodeState(state),
+      ...(this.#plan.incremental && { incremental: await this.#plan.incremental.describe() }),
     }
     return { facts, rows }
   }
@@ -96,6 +99,7 @@ interface Plan {
   readonly hashes: SchemaHashes
   readonly facts: Readonly<Record<string, Json>>
   readonly largeObjects: TableState | undefined
+  readonly incremental: IncrementalRun | undefined
 }
 
 async function planReading(
@@ -103,7 +107,7 @@ async function planReading(
   prefix: string,
   context: ReadContext,
   workers: SnapshotWorkers,
-  isStandby: boolean,
+  server: ServerFacts,
 ): Promise<Plan> {
   const { settings } = context.parts
   const facts = await readDatabaseFacts(lead.client)
@@ -113,6 +117,7 @@ async function planReading(
       tables: [],
       hashes: [],
       largeObjects: undefined,
+      incremental: undefined,
       facts,
       entries: [...globals, ...archiveEntries(lead, prefix, context)],
     }
@@ -121,8 +126,9 @@ async function planReading(
   const sequences = await readSequences(lead.client, lead.selection, new Set(lead.tables.map(({ oid }) => oid)))
   const tables: TableReading[] = []
   for (const table of lead.tables) {
-    tables.push(new TableReading(table, await planOf(lead, table, context, isStandby), workers, context))
+    tables.push(new TableReading(table, await planOf(lead, table, context, server.isStandby), workers, context))
   }
+  const incremental = await incrementalRun(lead, tables, context, workers, server)
   const objects = settings.largeObjects && !settings.schemaOnly ? await lookAtLargeObjects(lead.client) : undefined
   const blobs = await largeObjectEntries(objects, lead, prefix, context, workers)
   const script = restoreScript({
@@ -143,8 +149,30 @@ async function planReading(
     entries,
     hashes: schema.hashes,
     largeObjects: blobs.state,
+    incremental,
     facts: { ...facts, sequences: sequences.count, largeObjects: objects?.count ?? 0 },
   }
+}
+
+async function incrementalRun(
+  lead: Lead,
+  tables: readonly TableReading[],
+  context: ReadContext,
+  workers: SnapshotWorkers,
+  { systemIdentifier, versionNum }: ServerFacts,
+): Promise<IncrementalRun | undefined> {
+  const { settings, incremental: previous, warn } = context.parts
+  if (settings.incremental === 'off') return undefined
+  const { fullEvery } = settings
+  const run = await IncrementalRun.open({ lead, workers, tables, systemIdentifier, versionNum, previous, fullEvery })
+  if (!run) {
+    warn({
+      code: 'SOURCE_FINDING',
+      message:
+        'everything is read: a standby, or a server that does not tell its identity, cannot be read incrementally',
+    })
+  }
+  return run
 }
 
 async function planOf(

@@ -73,12 +73,13 @@ export class PostgresSession implements SourceSession {
         settings: this.#settings,
         connector: this.#connector,
         runner: this.#runner,
-        previous,
+        previous: previous?.tables,
+        incremental: previous?.incremental,
         signal,
         throttle,
       }
       const context = new ReadContext({ ...parts, jobs: this.#jobs(databases.length), warn: (one) => this.#warn(one) })
-      this.#readings.push(await DatabaseReading.open(lead, databases[index]!.prefix, context, this.#server!.isStandby))
+      this.#readings.push(await DatabaseReading.open(lead, databases[index]!.prefix, context, this.#server!))
     }
   }
 
@@ -131,7 +132,7 @@ export class PostgresSession implements SourceSession {
 
   /** @throws BackupError SOURCE_EMPTY, SOURCE_SHRUNK */
   async describe(): Promise<Readonly<Record<string, Json>>> {
-    const described = this.#readings.map((reading) => reading.describe())
+    const described = await Promise.all(this.#readings.map((reading) => reading.describe()))
     const { failOnEmpty, mode, schemaOnly } = this.#settings
     if (failOnEmpty && mode === 'copy' && !schemaOnly && described.every(({ rows }) => rows === 0)) {
       throw emptyDatabase(this.#leads.map(({ client }) => client.database ?? ''))

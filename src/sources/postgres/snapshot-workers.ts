@@ -53,6 +53,17 @@ export class SnapshotWorkers {
     }
   }
 
+  /** The same for one answer instead of bytes. */
+  async run<T>(table: { schema: string; name: string }, fn: (connection: Connection) => Promise<T>): Promise<T> {
+    let answer: T | undefined
+    const asked = this.read(table, async function* (connection) {
+      answer = await fn(connection)
+      yield* []
+    })
+    for await (const _ of asked);
+    return answer as T
+  }
+
   async *#readByLead(
     fn: (connection: Connection) => AsyncGenerator<Uint8Array, void, undefined>,
   ): AsyncGenerator<Uint8Array, void, undefined> {

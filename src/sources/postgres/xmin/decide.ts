@@ -2,6 +2,13 @@
 import type { CountedRange } from './counted-ranges.ts'
 import type { TableState } from './incremental-state.ts'
 
+/** A range whose content is that of the previous snapshot. */
+export interface KnownRange {
+  readonly token: string
+  readonly rows: number
+  readonly bytes: number
+}
+
 /** Whether it is worth counting at all: the same table, in the same files, cut and printed the same way. */
 export function isSameTable(
   previous: TableState | undefined,
@@ -17,11 +24,15 @@ export function isSameTable(
 }
 
 /**
- * The token of each range that is unchanged: as many rows as before, and none of them new. A row that went would be
- * missing in the count, unless another came, and that one is new.
+ * As many rows as before, and none of them new: a row that went would be missing in the count, unless another came, and
+ * that one is new.
  */
-export function unchangedTokens(previous: TableState, counted: readonly CountedRange[]): (string | undefined)[] {
-  return counted.map(({ rows, fresh }, range) =>
-    fresh === 0 && rows === previous.rows[range] ? previous.tokens[range] : undefined,
-  )
+export function unchangedRanges(
+  previous: TableState,
+  counted: readonly CountedRange[],
+): readonly (KnownRange | undefined)[] {
+  return counted.map((range, index) => {
+    const [token, rows, bytes] = previous.ranges[index] ?? ['', -1, 0]
+    return range.fresh === 0 && range.rows === rows ? { token, rows, bytes } : undefined
+  })
 }
