@@ -58,7 +58,10 @@ export class World {
 
   async end(): Promise<void> {
     for (const client of this.#open) await client.query('ROLLBACK').catch(() => {})
-    for (const name of this.#prepared) await this.#clients[0]!.query(`ROLLBACK PREPARED '${name}'`).catch(() => {})
+    const { rows } = await this.#clients[0]!.query<{ gid: string }>(
+      'SELECT gid FROM pg_prepared_xacts WHERE database = current_database()',
+    )
+    for (const { gid } of rows) await this.#clients[0]!.query(`ROLLBACK PREPARED '${gid}'`)
     await Promise.all(this.#clients.map((client) => client.end()))
   }
 
