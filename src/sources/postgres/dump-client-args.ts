@@ -2,18 +2,17 @@
 import type { PostgresSettings } from './options.ts'
 
 /**
- * For one section, or both as an archive. Not by `--schema-only`, which leaves out the REFRESH of materialised views; large
+ * For one section, or both, as text or as an archive. Not by `--schema-only`, which leaves out the REFRESH of materialised views; large
  * objects are made by a script of their own.
  */
 export function schemaArguments(
   settings: PostgresSettings,
   snapshot: string,
-  part: 'pre-data' | 'post-data' | 'archive',
+  part: 'pre-data' | 'post-data' | 'whole' | 'archive',
 ): string[] {
-  const shape =
-    part === 'archive'
-      ? ['--format=custom', '--section=pre-data', '--section=post-data']
-      : ['--format=plain', `--section=${part}`]
+  const format = `--format=${part === 'archive' ? 'custom' : 'plain'}`
+  const sections = part === 'pre-data' || part === 'post-data' ? [part] : ['pre-data', 'post-data']
+  const shape = [format, ...sections.map((section) => `--section=${section}`)]
   const rest = settings.schemaOnly ? ['--schema-only'] : each('--exclude-table-data', settings.filter.excludeTableData)
   return [...shape, '--no-blobs', ...rest, ...common(settings, snapshot)]
 }

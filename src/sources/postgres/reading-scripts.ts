@@ -4,6 +4,7 @@ import type { DumpChild } from './dump-client.ts'
 import { archiveArguments, globalsArguments } from './dump-client-args.ts'
 import { pgError } from './pg-error.ts'
 import type { ReadContext } from './read-context.ts'
+import { cutSchema } from './schema-cut.ts'
 import { SchemaHash } from './schema-hash.ts'
 import type { Lead } from './snapshot-lead.ts'
 
@@ -24,8 +25,13 @@ export function schemaEntries(
   const pre = new SchemaHash()
   const post = new SchemaHash()
   const entries = [
-    childEntry(`${prefix}pg_dump/pre-data.sql`, draft.preData, context, pre),
-    childEntry(`${prefix}pg_dump/post-data.sql`, draft.postData, context, post),
+    childEntry(`${prefix}pg_dump/pre-data.sql`, draft.preData, context, (child) =>
+      cutSchema(hashed(child, pre), 'early'),
+    ),
+    childEntry(`${prefix}pg_dump/post-data.sql`, draft.postData, context, (child) =>
+      cutSchema(hashed(child, post), 'early'),
+    ),
+    childEntry(`${prefix}pg_dump/privileges.sql`, draft.whole, context, (child) => cutSchema(child.read(), 'late')),
     childEntry(`${prefix}pg_dump/schema.dump`, draft.archive, context),
   ]
   return { entries, hashes: [pre, post] }
@@ -45,7 +51,12 @@ export function globalsEntry(lead: Lead, prefix: string, context: ReadContext): 
   return [childEntry(`${prefix}pg_dump/globals.sql`, child, context)]
 }
 
-function childEntry(path: string, child: DumpChild, context: ReadContext, hash?: SchemaHash): SourceEntry {
+function childEntry(
+  path: string,
+  child: DumpChild,
+  context: ReadContext,
+  read: (child: DumpChild) => AsyncGenerator<Uint8Array, void, undefined> = (one) => one.read(),
+): SourceEntry {
   return {
     path,
     type: 'script',
@@ -54,16 +65,16 @@ function childEntry(path: string, child: DumpChild, context: ReadContext, hash?:
       open: ({ signal }) =>
         context.guard(
           signal,
-          () => hashed(child, hash),
+          () => read(child),
           (error) => pgError(error, 'source', `cannot write ${path}`),
         ),
     },
   }
 }
 
-async function* hashed(child: DumpChild, hash: SchemaHash | undefined): AsyncGenerator<Uint8Array, void, undefined> {
+async function* hashed(child: DumpChild, hash: SchemaHash): AsyncGenerator<Uint8Array, void, undefined> {
   for await (const piece of child.read()) {
-    hash?.push(piece)
+    hash.push(piece)
     yield piece
   }
 }

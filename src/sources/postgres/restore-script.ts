@@ -31,7 +31,9 @@ export function restoreScript(parts: ScriptParts): string {
     ...largeObjects(parts.largeObjects),
     '\\ir sequences.sql',
     ...(parts.schema ? ['\\ir post-data.sql'] : []),
+    // Before anybody's right to call the functions of indexes is taken away.
     'ANALYZE;',
+    ...(parts.schema ? ['\\ir privileges.sql'] : []),
   ]
   return `${HEAD}${lines.join('\n')}\n`
 }

@@ -12,6 +12,8 @@ import type { PostgresSettings } from './options.ts'
 export interface SchemaDraft {
   readonly preData: DumpChild
   readonly postData: DumpChild
+  /** Both, for what comes last. */
+  readonly whole: DumpChild
   readonly archive: DumpChild
   readonly fingerprint: string
 }
@@ -28,13 +30,14 @@ export async function draftSchema(
   const { rows } = await client.query<{ id: string }>('SELECT pg_catalog.pg_export_snapshot() AS id')
   const start = (part: Parameters<typeof schemaArguments>[2]): DumpChild =>
     runner.start('pg_dump', schemaArguments(settings, rows[0]!.id, part), client.database)
-  const [preData, postData, archive] = [start('pre-data'), start('post-data'), start('archive')]
+  const [preData, postData, whole] = [start('pre-data'), start('post-data'), start('whole')]
+  const archive = start('archive')
   const fingerprint = await schemaFingerprint(client)
-  await Promise.all([preData, postData, archive].map((child) => child.settled()))
+  await Promise.all([preData, postData, whole, archive].map((child) => child.settled()))
   await client.query('COMMIT')
-  return { preData, postData, archive, fingerprint }
+  return { preData, postData, whole, archive, fingerprint }
 }
 
 export async function dropDraft(draft: SchemaDraft): Promise<void> {
-  await Promise.all([draft.preData, draft.postData, draft.archive].map((child) => child.kill()))
+  await Promise.all([draft.preData, draft.postData, draft.whole, draft.archive].map((child) => child.kill()))
 }

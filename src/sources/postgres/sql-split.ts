@@ -20,12 +20,16 @@ export interface SqlStatement {
   readonly text: string
   /** Null before the first such comment. All statements of one entry share one object. */
   readonly toc: TocComment | null
+  /** Where the text goes on after its semicolon. */
+  readonly end?: number
 }
 
 /** Statements of a text that comes in pieces. */
 export class SqlSplitter {
   #text = ''
   #at = 0
+  /** How much of the text has been forgotten. */
+  #base = 0
   /** Where the statement began that is being read; -1 between statements. */
   #start = -1
   #parens = 0
@@ -80,13 +84,14 @@ export class SqlSplitter {
     this.#start = -1
     this.#parens = 0
     this.#body = new AtomicBody()
-    return { text, toc: this.#toc }
+    return { text, toc: this.#toc, end: this.#base + this.#at }
   }
 
   #forget(): void {
     const from = this.#start < 0 ? this.#at : this.#start
     this.#text = this.#text.slice(from)
     this.#at -= from
+    this.#base += from
     if (this.#start >= 0) this.#start = 0
     this.#wanted = this.#at + 2 * (this.#text.length - this.#at)
   }

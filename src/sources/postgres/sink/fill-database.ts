@@ -3,6 +3,8 @@ import type { Warning } from '../../../events.ts'
 import type { SinkReader } from '../../sink.ts'
 import type { PgClient } from '../connection.ts'
 import { quoteIdent, quoteQualified } from '../names.ts'
+import { sqlState } from '../pg-error.ts'
+import { isLateEntry } from '../schema-cut.ts'
 import { keyOf, type TableKey } from './bound.ts'
 import type { TableName, TableToRestore } from './layout.ts'
 import { type LoadJob, loadTables } from './load.ts'
@@ -47,14 +49,14 @@ export async function fillDatabase(options: FillOptions): Promise<void> {
     }
     await loadLargeObjects(main, largeObjects, reader)
   }
-  await runPostData(clients, {
-    statements: settings.schemaOnly ? scripts.post.filter(isNoRefresh) : scripts.post,
-    tables: tablesOfScripts(scripts.pre, []),
-    bytesOf: sizes(tables),
-    rules,
-  })
+  const statements = settings.schemaOnly ? scripts.post.filter(isNoRefresh) : scripts.post
+  const post = { tables: tablesOfScripts(scripts.pre, []), bytesOf: sizes(tables), rules }
+  await runPostData(clients, { ...post, statements: statements.slice(0, firstLate(statements)) })
+  // Before anybody's right to call the functions of indexes is taken away.
+  if (!settings.schemaOnly) await analyze(options, (table) => table.kind !== 'm')
+  await runPostData(clients, { ...post, statements: statements.slice(firstLate(statements)) })
+  if (!settings.schemaOnly) await analyze(options, (table) => table.kind === 'm')
   if (moved.length > 0) await settle(main, moved, STAGING_SCHEMA)
-  if (!settings.schemaOnly) await analyze(clients, tables)
   for (const entry of unit.database.others) reader.done(entry)
 }
 
@@ -70,7 +72,7 @@ function selectedScripts({ unit, warn }: FillOptions): Scripts {
 }
 
 function jobOf(table: TableToRestore): LoadJob {
-  return { table, at: placeOf(table) }
+  return { table, at: table.via ?? placeOf(table) }
 }
 
 /** Where a table is until it gets its final name. */
@@ -93,16 +95,34 @@ function isNoRefresh({ toc }: { toc: { type: string } | null }): boolean {
 }
 
 /** One statement a table, so that it is shared out; a restored database without statistics is slow until autovacuum comes. */
-async function analyze(clients: readonly PgClient[], tables: readonly TableToRestore[]): Promise<void> {
-  const waiting = tables.filter(({ kind }) => kind !== 'f').sort((a, b) => b.bytes - a.bytes)
+async function analyze(
+  { unit, clients, warn }: FillOptions,
+  wanted: (table: TableToRestore) => boolean,
+): Promise<void> {
+  const chosen = unit.database.tables.filter((table) => table.kind !== 'f' && wanted(table))
+  const waiting = chosen.sort((a, b) => b.bytes - a.bytes)
   const work = async (client: PgClient): Promise<void> => {
     for (let table = waiting.shift(); table !== undefined; table = waiting.shift()) {
-      await client.query(`ANALYZE ${quoteQualified(table.target.schema, table.target.name)}`)
+      const { schema, name } = placeOf(table)
+      await analyzeOne(client, quoteQualified(schema, name), warn)
     }
   }
+  const done = await Promise.allSettled(clients.map(work))
+  for (const one of done) if (one.status === 'rejected') throw one.reason
+}
+
+/** An index may call a function that its owner may not call any more: it is as whole as it was. */
+async function analyzeOne(client: PgClient, table: string, warn: FillOptions['warn']): Promise<void> {
   try {
-    await Promise.all(clients.map(work))
+    await client.query(`ANALYZE ${table}`)
   } catch (error) {
-    throw sinkError(error, 'collecting statistics')
+    if (sqlState(error) !== '42501') throw sinkError(error, `collecting statistics of ${table}`)
+    const message = `no statistics of ${table}: ${(error as Error).message}`
+    warn({ code: 'BENIGN_SQL_ERROR', message, details: { table, sqlState: '42501' } })
   }
+}
+
+function firstLate(statements: Scripts['post']): number {
+  const first = statements.findIndex(({ toc }) => isLateEntry(toc))
+  return first < 0 ? statements.length : first
 }

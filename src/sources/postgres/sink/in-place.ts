@@ -102,7 +102,7 @@ function refuseMissing(missing: readonly TableToRestore[], settings: SinkSetting
 
 /**
  * Foreign keys of and to the tables are taken off while rows are replaced, and checked as a whole when they are put on
- * again; triggers do not fire.
+ * again; so are constraints that are NOT VALID, which old rows need not fulfil. Triggers do not fire.
  */
 async function replaceRows(options: InPlaceOptions, existing: ReadonlySet<TableToRestore>): Promise<void> {
   const { unit, client, reader } = options
@@ -114,7 +114,7 @@ async function replaceRows(options: InPlaceOptions, existing: ReadonlySet<TableT
     if (emptied.length > 0) await client.query(`TRUNCATE ${emptied.join(', ')}`)
     for (const table of unit.database.tables) {
       const own = isRenamed(table) ? { schema: STAGING_SCHEMA, name: table.name } : table
-      const at = existing.has(table) ? table.target : { schema: own.schema, name: own.name }
+      const at = table.via ?? (existing.has(table) ? table.target : { schema: own.schema, name: own.name })
       for (const range of table.ranges) await loadRange(client, { table, at }, range, reader)
       reader.done(table.entry)
     }
@@ -127,24 +127,26 @@ async function replaceRows(options: InPlaceOptions, existing: ReadonlySet<TableT
 /** @returns the statements that put them on again */
 async function takeOff(client: PgClient, names: readonly string[]): Promise<string[]> {
   const values = [names]
-  const { rows: keys } = await client.query<{ off: string; on: string }>(FOREIGN_KEYS, values)
+  const { rows: keys } = await client.query<{ off: string; on: string }>(CONSTRAINTS, values)
   for (const { off } of keys) await client.query(off)
   const { rows: triggers } = await client.query<{ off: string; on: string }>(TRIGGERS, values)
   for (const { off } of triggers) await client.query(off)
   return [...triggers, ...keys].map(({ on }) => on)
 }
 
-const FOREIGN_KEYS = `
+const CONSTRAINTS = `
   SELECT pg_catalog.format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::pg_catalog.regclass, conname) AS off,
     pg_catalog.format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::pg_catalog.regclass, conname,
-      pg_catalog.pg_get_constraintdef(oid)) AS on
+      pg_catalog.pg_get_constraintdef(oid)) || coalesce(pg_catalog.format('; COMMENT ON CONSTRAINT %I ON %s IS %L', conname,
+      conrelid::pg_catalog.regclass, pg_catalog.obj_description(oid, 'pg_constraint')), '') AS on
   FROM pg_catalog.pg_constraint
-  WHERE contype = 'f' AND conparentid = 0
+  WHERE conparentid = 0 AND (contype = 'f' OR (contype IN ('c', 'n') AND NOT convalidated AND coninhcount = 0))
     AND (conrelid = ANY ($1::text[]::pg_catalog.regclass[]) OR confrelid = ANY ($1::text[]::pg_catalog.regclass[]))`
 
+/** Each by itself: a partition may have disabled what its parent has enabled. */
 const TRIGGERS = `
-  SELECT pg_catalog.format('ALTER TABLE %s DISABLE TRIGGER %I', tgrelid::pg_catalog.regclass, tgname) AS off,
-    pg_catalog.format('ALTER TABLE %s ENABLE %s TRIGGER %I', tgrelid::pg_catalog.regclass,
+  SELECT pg_catalog.format('ALTER TABLE ONLY %s DISABLE TRIGGER %I', tgrelid::pg_catalog.regclass, tgname) AS off,
+    pg_catalog.format('ALTER TABLE ONLY %s ENABLE %s TRIGGER %I', tgrelid::pg_catalog.regclass,
       CASE tgenabled WHEN 'R' THEN 'REPLICA' WHEN 'A' THEN 'ALWAYS' ELSE '' END, tgname) AS on
   FROM pg_catalog.pg_trigger
-  WHERE NOT tgisinternal AND tgenabled <> 'D' AND tgrelid = ANY ($1::text[]::pg_catalog.regclass[])`
+  WHERE (NOT tgisinternal OR (tgparentid <> 0 AND tgconstraint = 0)) AND tgenabled <> 'D' AND tgrelid = ANY ($1::text[]::pg_catalog.regclass[])`

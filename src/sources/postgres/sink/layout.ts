@@ -20,6 +20,8 @@ export interface TableToRestore extends TableName {
   readonly entry: SinkEntry
   /** Where it goes; the same names unless renamed. */
   readonly target: TableName
+  /** Its rows are put into this table instead, which hands them to its partitions: not always to those they came from. */
+  readonly via?: TableName
 }
 
 export interface DatabaseToRestore {
@@ -77,7 +79,20 @@ function oneDatabase(database: KnownDatabase, entries: readonly SinkEntry[]): Da
   const largeObjects = mine.filter((entry) => /^pg_largeobject\/\d+\.copy$/.test(inside(entry)))
   const tables = mine.filter((entry) => entry.type === 'table').map((entry) => oneTable(entry, rows, prefix))
   const others = mine.filter((entry) => inside(entry).startsWith('pg_') && !largeObjects.includes(entry))
-  return { ...database, tables, largeObjects, others }
+  return { ...database, tables: routed(tables), largeObjects, others }
+}
+
+/** A partition that goes without its root, or under another name, is a table of its own. */
+function routed(tables: readonly TableToRestore[]): TableToRestore[] {
+  const inPlace = tables.filter(({ name, schema, target }) => target.name === name && target.schema === schema)
+  const roots = new Map(
+    inPlace.filter(({ kind }) => kind === 'p').map((root) => [`${root.schema}\0${root.name}`, root]),
+  )
+  return tables.map((table) => {
+    const { schema, name } = (table.entry.facts.loadVia ?? {}) as { schema?: string; name?: string }
+    const root = inPlace.includes(table) ? roots.get(`${schema}\0${name}`) : undefined
+    return root === undefined ? table : { ...table, via: root.target }
+  })
 }
 
 function oneTable(entry: SinkEntry, rows: readonly SinkEntry[], prefix: string): TableToRestore {

@@ -63,7 +63,9 @@ function piecesOf(jobs: readonly LoadJob[], connections: number): Piece[] {
   const filled = jobs.filter(({ table }) => table.ranges.length > 0)
   const share = filled.reduce((sum, { table }) => sum + table.bytes, 0) / connections
   const pieces = filled.flatMap((job): Piece[] => {
-    const { bytes, ranges } = job.table
+    const { bytes, ranges, via } = job.table
+    // The server freezes no rows that it hands on.
+    if (via !== undefined) return [{ job, ranges, bytes, frozen: false }]
     if (bytes <= share || bytes < MIN_SHARED_BYTES || ranges.length < 2 || connections < 2) {
       return [{ job, ranges, bytes, frozen: true }]
     }

@@ -12,18 +12,33 @@ import { sinkError } from './sql-error.ts'
 
 /** Counts all rows again. @throws BackupError RESTORE_MISMATCH */
 export async function proveCounts(client: PgClient, tables: readonly TableToRestore[]): Promise<void> {
+  const handedOn = new Map<string, { root: TableToRestore; count: number; expected: number }>()
   for (const table of tables) {
     if (table.rows === undefined || table.ranges.length === 0) continue
-    const { schema, name } = table.target
-    const { rows } = await client.query<{ count: string }>(`SELECT count(*) FROM ONLY ${quoteQualified(schema, name)}`)
-    const count = Number(rows[0]?.count)
-    if (count !== table.rows) throw mismatch(table, `it has ${count} rows, the snapshot ${table.rows}`)
+    const count = await countOf(client, table)
+    if (table.via === undefined) refuseCount(table, count, table.rows)
+    else {
+      const key = quoteQualified(table.via.schema, table.via.name)
+      const sums = handedOn.get(key) ?? { root: { ...table, target: table.via }, count: 0, expected: 0 }
+      handedOn.set(key, { ...sums, count: sums.count + count, expected: sums.expected + table.rows })
+    }
   }
+  for (const { root, count, expected } of handedOn.values()) refuseCount(root, count, expected)
+}
+
+async function countOf(client: PgClient, { target }: TableToRestore): Promise<number> {
+  const sql = `SELECT count(*) FROM ONLY ${quoteQualified(target.schema, target.name)}`
+  return Number((await client.query<{ count: string }>(sql)).rows[0]?.count)
+}
+
+function refuseCount(table: TableToRestore, count: number, expected: number): void {
+  if (count !== expected) throw mismatch(table, `it has ${count} rows, the snapshot ${expected}`)
 }
 
 /**
  * Reads every table again, in the order of its file, and compares the hash of each range with what was read at backup.
- * Tables were loaded range after range by one connection each, so that this is the order.
+ * Tables were loaded range after range by one connection each, so that this is the order. Rows that were handed on to
+ * partitions have none: they are only counted.
  */
 export async function proveHashes(
   client: PgClient,
@@ -31,7 +46,7 @@ export async function proveHashes(
   encoding: string,
   inTransaction: boolean,
 ): Promise<void> {
-  const provable = tables.filter(({ ranges }) => ranges.length > 0 && ranges.every(hasProof))
+  const provable = tables.filter(({ ranges, via }) => via === undefined && ranges.length > 0 && ranges.every(hasProof))
   try {
     if (!inTransaction) await client.query(`BEGIN; ${sessionPins({ encoding })}`)
     for (const table of provable) await proveTable(client, table)

@@ -27,8 +27,9 @@ export function classify(error: unknown, { text, toc, noOwner, keepsExisting }: 
   if (state === undefined) return 'fatal'
   const type = toc?.type ?? ''
   const isSetting = /^SET /i.test(text)
-  // A newer pg_dump sets what an older server does not know.
-  if (isSetting && (state === UNDEFINED_OBJECT || state === '22023')) return 'benign'
+  // A newer pg_dump sets what an older server does not know, and what it does without.
+  if (isSetting && state === UNDEFINED_OBJECT) return 'ignorable'
+  if (isSetting && state === '22023') return 'benign'
   if (ALREADY_THERE.has(state)) return severityOfExisting(type, text, keepsExisting)
   if (type === 'COMMENT' && state === DENIED) return 'benign'
   if ((type === 'ACL' || type === 'DEFAULT ACL') && (state === DENIED || (state === UNDEFINED_OBJECT && noOwner))) {

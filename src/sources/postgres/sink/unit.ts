@@ -1,6 +1,8 @@
 /** One database of a restore: what is selected of it, where it goes, and how. */
 import { BackupError } from '../../../errors.ts'
 import type { SinkContext, SinkReader } from '../../sink.ts'
+import { isLateEntry } from '../schema-cut.ts'
+import type { SqlStatement } from '../sql-split.ts'
 import { type DatabaseToRestore, readLayout } from './layout.ts'
 import { readScript } from './objects.ts'
 import type { SinkSettings } from './options.ts'
@@ -42,8 +44,8 @@ async function readUnit(
   settings: SinkSettings,
 ): Promise<Unit> {
   const script = (name: string) => readScript(reader, `${database.prefix}pg_dump/${name}.sql`)
-  const pre = await script('pre-data')
-  const scripts = { pre, post: await script('post-data'), sequences: await script('sequences') }
+  const [pre, post, privileges] = [await script('pre-data'), await script('post-data'), await script('privileges')]
+  const scripts = { ...lateLast(pre, [...post, ...privileges]), sequences: await script('sequences') }
   const partial = isPartial(scripts, database.tables) || database.tables.some(isRenamed)
   return {
     database,
@@ -53,6 +55,15 @@ async function readUnit(
     partial,
     encoding: String(database.facts.encoding ?? 'UTF8'),
   }
+}
+
+/** Whether rights and the like have a script of their own, or stand where pg_dump put them. */
+function lateLast(pre: readonly SqlStatement[], post: readonly SqlStatement[]): Pick<Scripts, 'pre' | 'post'> {
+  const [early, late] = [pre, post].map((all) => {
+    const first = all.findIndex(({ toc }) => isLateEntry(toc))
+    return first < 0 ? all.length : first
+  }) as [number, number]
+  return { pre: pre.slice(0, early), post: [...post.slice(0, late), ...pre.slice(early), ...post.slice(late)] }
 }
 
 /** Databases that one connects to in order to reach another. */

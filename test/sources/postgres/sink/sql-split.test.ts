@@ -39,7 +39,7 @@ describe('splitSql', () => {
       '--\n-- Name: i; Type: INDEX; Schema: s; Owner: me; Tablespace: fast\n--\n\nCREATE INDEX i;',
     ].join('\n\n')
     const table = { name: 'a; b', type: 'TABLE', schema: 'public', owner: 'me' }
-    expect(splitSql(sql)).toEqual([
+    expect(splitSql(sql).map(({ text, toc }) => ({ text, toc }))).toEqual([
       { text: 'SET x = 1', toc: null },
       { text: 'CREATE TABLE "a; b" ()', toc: table },
       { text: 'ALTER TABLE "a; b" OWNER TO me', toc: table },

@@ -1,0 +1,106 @@
+/** Engines over real databases, for the tests that run all parts together. */
+import { afterAll, expect } from 'vitest'
+import {
+  BackupEngine,
+  type EngineOptions,
+  memoryTarget,
+  type PlanRestoreOptions,
+  type RestoreResult,
+  type Sink,
+  type Source,
+  type Target,
+  workerPool,
+} from '../../src/index.ts'
+import {
+  type PostgresOptions,
+  type PostgresSinkOptions,
+  postgres,
+  postgresSink,
+} from '../../src/sources/postgres/index.ts'
+import { KEY } from '../faults/support.ts'
+import { queryRows, runSql, type TestDatabase, type TestServer, testDatabase } from '../servers/postgres.ts'
+
+const pool = workerPool({ threads: 2 })
+afterAll(() => pool.close())
+
+/** Encrypted, in memory unless said otherwise. */
+export function openEngine(
+  sources: readonly Source[],
+  target: Target = memoryTarget(),
+  over: Partial<EngineOptions> = {},
+): Promise<BackupEngine> {
+  return BackupEngine.open({ target, key: KEY, sources: [...sources], workers: pool, ...over })
+}
+
+export function sourceOf(server: TestServer, url: string, more: Partial<PostgresOptions> = {}): Source {
+  const connection = more.pool ? {} : { connectionString: url }
+  return postgres({ name: 'main', ...connection, binDir: server.binDir, jobs: 2, ...more })
+}
+
+export function sinkOf(server: { url: string }, more: PostgresSinkOptions = {}): Sink {
+  const connection = more.pool ? {} : { connectionString: server.url }
+  return postgresSink({ ...connection, jobs: 2, ...more })
+}
+
+/** The newest snapshot's source `main` goes into the sink, as its plan says. */
+export async function restoreInto(
+  engine: BackupEngine,
+  sink: Sink,
+  more: Partial<PlanRestoreOptions> = {},
+): Promise<RestoreResult> {
+  const plan = await engine.planRestore({ snapshot: 'latest', to: { sinks: { main: sink } }, ...more })
+  return await engine.restore(plan, { confirm: plan.digest })
+}
+
+/** What lies directly in a folder of the newest snapshot, or anywhere below it. */
+export async function pathsOf(engine: BackupEngine, path: string, recursive = false): Promise<string[]> {
+  const paths: string[] = []
+  for await (const entry of engine.entries({ snapshot: 'latest', path, recursive })) paths.push(entry.path)
+  return paths
+}
+
+/** Names that nothing else in the server begins with, and that are gone with `dropAll`. */
+export class Databases {
+  readonly #server: TestServer
+  readonly #all: TestDatabase[] = []
+
+  constructor(server: TestServer) {
+    this.#server = server
+  }
+
+  async make(sql = '', options = {}): Promise<TestDatabase> {
+    const database = await testDatabase(this.#server, options)
+    this.#all.push(database)
+    if (sql !== '') await runSql(database.url, sql)
+    return database
+  }
+
+  /** Drops them and all that was named after them. */
+  async dropAll(): Promise<void> {
+    for (const { name } of this.#all.splice(0)) {
+      for (const one of await databasesLike(this.#server, name)) {
+        await runSql(this.#server.url, `DROP DATABASE "${one}" WITH (FORCE)`)
+      }
+    }
+  }
+}
+
+export async function databasesLike(server: { url: string }, name: string): Promise<string[]> {
+  const sql = 'SELECT datname FROM pg_database WHERE starts_with(datname, $1) ORDER BY datname'
+  return (await queryRows<{ datname: string }>(server.url, sql, [name])).map(({ datname }) => datname)
+}
+
+export function urlOf(server: { url: string }, database: string): string {
+  const url = new URL(server.url)
+  url.pathname = `/${encodeURIComponent(database)}`
+  return url.href
+}
+
+/** No session, no lock and no scratch database is left of anything named after `database`; ended sessions take a moment. */
+export async function expectNothingLeft(server: { url: string }, database: string): Promise<void> {
+  const sessions = `SELECT pid, datname, application_name, state, query FROM pg_stat_activity WHERE starts_with(datname, $1)`
+  const locks = `SELECT l.* FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE starts_with(d.datname, $1)`
+  await expect.poll(() => queryRows(server.url, sessions, [database]), { timeout: 5000 }).toEqual([])
+  expect(await queryRows(server.url, locks, [database])).toEqual([])
+  expect((await databasesLike(server, database)).filter((name) => name.includes('_holdfast_scratch_'))).toEqual([])
+}
