@@ -15,11 +15,11 @@ export type { Lease, OnPoolWarning, PoolWarning, WorkerPool, WorkerPoolOptions }
 const MAX_THREADS = 256
 
 /**
- * Makes a pool of your own, so that several engines together use no more than its threads. Starts none yet. Close it
- * yourself, after the engines. Throws INVALID_OPTIONS.
+ * Makes a pool of your own, so that several engines together use no more than its threads. Starts none yet, unless
+ * `eager`. Close it yourself, after the engines. Throws INVALID_OPTIONS.
  */
 export function workerPool(options: WorkerPoolOptions = {}): WorkerPool {
-  const { threads, maxMemoryBytes, ...others } = options
+  const { threads, maxMemoryBytes, eager, ...others } = options
   const [unknown] = Object.keys(others)
   if (unknown !== undefined) throw invalid(`workerPool: there is no option ${unknown}.`)
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS)) {
@@ -27,6 +27,9 @@ export function workerPool(options: WorkerPoolOptions = {}): WorkerPool {
   }
   if (maxMemoryBytes !== undefined && !(Number.isSafeInteger(maxMemoryBytes) && maxMemoryBytes > 0)) {
     throw invalid(`workerPool: maxMemoryBytes must be a whole number above 0, not ${maxMemoryBytes}.`)
+  }
+  if (eager !== undefined && typeof eager !== 'boolean') {
+    throw invalid(`workerPool: eager must be true or false, not ${String(eager)}.`)
   }
   return new ThreadPool(options)
 }

@@ -19,6 +19,11 @@ export interface WorkerPoolOptions {
   threads?: number
   /** Bytes of buffers (packs, segments) that the work in all threads together may hold. Default: no limit. */
   maxMemoryBytes?: number
+  /**
+   * Starts the threads when the pool is made and not with the first verb. For scripts that open an engine and use it at
+   * once: the threads start while the key is derived from the passphrase. Default: false.
+   */
+  eager?: boolean
 }
 
 /** Threads lent out. They are shared with other leases; sessions keep the work apart. */
@@ -67,6 +72,7 @@ export class ThreadPool implements WorkerPool {
     this.maxMemoryBytes = options.maxMemoryBytes
     this.#options = options
     this.#slots = new Array(this.threads).fill(undefined)
+    if (options.eager) this.#startAhead()
   }
 
   /** Starts what threads are missing and lends all of them. Where none starts it warns and lends an inline one. */
@@ -90,6 +96,15 @@ export class ThreadPool implements WorkerPool {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  /** What fails here fails again with the first lease, which has somebody to tell. Nothing is kept running by it. */
+  #startAhead(): void {
+    try {
+      for (const thread of this.#occupy()) thread.hold(false)
+    } catch {
+      // said above
+    }
   }
 
   async #start(): Promise<WorkerThread[]> {

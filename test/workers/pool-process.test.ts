@@ -42,6 +42,16 @@ describe('a process', () => {
     expect(await inProcess(source, 'await handle.close()')).toEqual(['false echoed'])
   })
 
+  it('exits by itself although an eager pool was begun, and never used', async () => {
+    const script = `
+      import { workerPool } from ${JSON.stringify(source)}
+      workerPool({ eager: true })
+      console.log('made')`
+    await writeFile(join(folder, 'eager.mjs'), script)
+    const { stdout } = await run(process.execPath, [join(folder, 'eager.mjs')], { timeout: 4000 })
+    expect(stdout).toBe('made\n')
+  })
+
   it('stays while it waits for a worker', async () => {
     const end = `const again = await handle.lease(); lease.release()
       setTimeout(async () => { console.log(await session.call('x', 'late')); again.release() }, 100).unref()`

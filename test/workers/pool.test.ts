@@ -34,6 +34,26 @@ describe('lease', () => {
     expect((await pool.lease()).threads).toEqual(one.threads)
   })
 
+  it('finds the threads of an eager pool begun, and lends those', async () => {
+    const pool = makePool({ eager: true })
+    await sleep(500)
+    const began = performance.now()
+    const { threads } = await pool.lease()
+    expect(performance.now() - began).toBeLessThan(50)
+    expect(threads.map(({ id, inline }) => [id, inline])).toEqual([
+      [1, false],
+      [2, false],
+    ])
+  })
+
+  it('warns of what an eager pool could not start, and not before', async () => {
+    const warnings: PoolWarning[] = []
+    const pool = makePool({ eager: true, file: fixture('missing') })
+    const lease = await pool.lease((warning) => warnings.push(warning))
+    expect(lease.threads.map(({ inline }) => inline)).toEqual([true])
+    expect(warnings.map(({ code }) => code)).toEqual(['WORKERS_UNAVAILABLE'])
+  })
+
   it.runIf(process.platform === 'linux')('lowers the priority of its threads only', async () => {
     const session = await openOn(makePool())
     expect(await session.call('niceness', 0)).toBe(10)
@@ -188,7 +208,14 @@ describe('the pool of the process', () => {
 
 describe('workerPool', () => {
   it('checks its options', () => {
-    for (const options of [{ threads: 0 }, { threads: 1.5 }, { threads: 257 }, { maxMemoryBytes: 0 }, { thread: 1 }]) {
+    for (const options of [
+      { threads: 0 },
+      { threads: 1.5 },
+      { threads: 257 },
+      { maxMemoryBytes: 0 },
+      { thread: 1 },
+      { eager: 1 as never },
+    ]) {
       expect(() => workerPool(options)).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS' }))
     }
     expect(() => acquirePool({} as never)).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS' }))

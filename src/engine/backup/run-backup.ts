@@ -41,17 +41,35 @@ async function runBackup(
   const { repository } = engine.repository
   const { signal } = run
   requireFeatures(repository.config, 'write')
-  const lease = await engine.repository.lease()
+  const { clock, host } = engine
+  const leasing = engine.repository.lease()
+  const starting = startRun(repository, { runId: newId(clock.now()), verb: 'backup', host, clock, signal })
+  // Threads start while the target is asked. Both to their ends: what the one has taken is given back if the other fails.
+  await Promise.allSettled([leasing, starting])
   try {
-    for (const warning of engine.warnings) run.warn(warning)
-    const { clock, host } = engine
-    const protocol = await startRun(repository, { runId: newId(clock.now()), verb: 'backup', host, clock, signal })
-    const result = await withinRun(engine, options, run, protocol, lease).finally(() => protocol.finish())
+    const result = await backupWith(engine, options, run, leasing, starting)
     const { verify } = options
     if (verify === 'data' || verify === 'content') await verifySnapshot(engine, result.snapshot.id, verify, run)
     return result
   } finally {
-    lease.release()
+    await leasing.then((lease) => lease.release()).catch(() => undefined)
+  }
+}
+
+async function backupWith(
+  engine: EngineContext,
+  options: ParsedBackupOptions,
+  run: RunContext,
+  leasing: Promise<Lease>,
+  starting: Promise<Run>,
+): Promise<BodyResult<'backup'>> {
+  const protocol = await starting
+  try {
+    const lease = await leasing
+    for (const warning of engine.warnings) run.warn(warning)
+    return await withinRun(engine, options, run, protocol, lease)
+  } finally {
+    await protocol.finish()
   }
 }
 
