@@ -52,6 +52,12 @@ export async function restoreInto(
   return await engine.restore(plan, { confirm: plan.digest })
 }
 
+export async function snapshotCount(engine: BackupEngine): Promise<number> {
+  let count = 0
+  for await (const _ of engine.snapshots()) count++
+  return count
+}
+
 /** What lies directly in a folder of the newest snapshot, or anywhere below it. */
 export async function pathsOf(engine: BackupEngine, path: string, recursive = false): Promise<string[]> {
   const paths: string[] = []

@@ -9,12 +9,15 @@ export function schemaArguments(
   settings: PostgresSettings,
   snapshot: string,
   part: 'pre-data' | 'post-data' | 'whole' | 'archive',
+  encoding: string,
 ): string[] {
   const format = `--format=${part === 'archive' ? 'custom' : 'plain'}`
   const sections = part === 'pre-data' || part === 'post-data' ? [part] : ['pre-data', 'post-data']
   const shape = [format, ...sections.map((section) => `--section=${section}`)]
   const rest = settings.schemaOnly ? ['--schema-only'] : each('--exclude-table-data', settings.filter.excludeTableData)
-  return [...shape, '--no-blobs', ...rest, ...common(settings, snapshot)]
+  // As rows are read: names are found again in the script whatever the encoding of the database.
+  const text = `--encoding=${encoding === 'SQL_ASCII' ? encoding : 'UTF8'}`
+  return [...shape, text, '--no-blobs', ...rest, ...common(settings, snapshot)]
 }
 
 /** Everything, for mode 'pg_dump': not compressed, so that what did not change is recognised. */

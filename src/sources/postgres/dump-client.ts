@@ -3,13 +3,33 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { BackupError } from '../../errors.ts'
+import { BackupError, type ErrorCode } from '../../errors.ts'
 import type { ServerAddress } from './connect.ts'
 import type { DumpClient } from './dump-client-find.ts'
 
 /** A schema is read at once, not when its turn comes, so that its locks are gone soon; more than this waits. */
 const MAX_WAITING_BYTES = 32 * 1024 * 1024
 const MAX_STDERR_BYTES = 16 * 1024
+
+/** By what the programs say on their way out; a server that speaks another language gives the last one. */
+const MEANINGS: readonly (readonly [RegExp, ErrorCode, string])[] = [
+  [/permission denied for/, 'SOURCE_DENIED', 'Grant the role pg_read_all_data, or SELECT and USAGE on what is named'],
+  [/row-level security/, 'POSTGRES_ROW_SECURITY', 'Give the role BYPASSRLS, or back up as the owner of the table'],
+  [
+    /canceling statement due to (lock|statement) timeout[\s\S]*LOCK TABLE/,
+    'POSTGRES_LOCKED',
+    'Another session holds a table: run it again at a quieter time, or raise lockWaitTimeoutMs',
+  ],
+  [
+    /terminating connection|server closed the connection|connection to server was lost/,
+    'POSTGRES_LOST',
+    'Run it again; if it comes back, see the server log for who ended the connection',
+  ],
+]
+const OTHER = [
+  'POSTGRES_DUMP_FAILED',
+  'See what it said; other versions of server and pg_dump are a usual cause',
+] as const
 
 /** Runs programs against one server. `dispose` ends them and removes what was written for them. */
 export class DumpRunner {
@@ -30,7 +50,12 @@ export class DumpRunner {
   }
 
   start(program: 'pg_dump' | 'pg_dumpall', args: readonly string[], database: string | undefined): DumpChild {
-    const env = { ...process.env, ...this.#env, ...(database === undefined ? {} : { PGDATABASE: database }) }
+    const env = {
+      ...process.env,
+      LC_ALL: 'C',
+      ...this.#env,
+      ...(database === undefined ? {} : { PGDATABASE: database }),
+    }
     const path = join(this.client.binDir, program)
     // The name of the database is in the environment too: as an argument it could be taken for a connection string.
     const child = new DumpChild(program, spawn(path, [...args], { env, stdio: ['ignore', 'pipe', 'pipe'] }))
@@ -163,15 +188,13 @@ export class DumpChild {
 
   #failed(how: string, cause?: unknown): BackupError {
     const said = this.stderr
-    return new BackupError(
-      'POSTGRES_DUMP_FAILED',
-      `${this.#name} ${how}${said === '' ? '' : `: ${said.split('\n')[0]}`}`,
-      {
-        origin: 'source',
-        details: { program: this.#name, stderr: said },
-        hint: 'See what it said; a role without rights on a schema or table is the usual cause',
-        cause,
-      },
-    )
+    const [code, hint] = (MEANINGS.find(([pattern]) => pattern.test(said))?.slice(1) as [ErrorCode, string]) ?? OTHER
+    return new BackupError(code, `${this.#name} ${how}${said === '' ? '' : `: ${said.split('\n')[0]}`}`, {
+      origin: 'source',
+      details: { program: this.#name, stderr: said },
+      hint,
+      retryable: code === 'POSTGRES_LOCKED' || code === 'POSTGRES_LOST',
+      cause,
+    })
   }
 }

@@ -1,6 +1,7 @@
 import { BackupError } from '../../errors.ts'
 import type { Finding } from '../../events.ts'
 import type { Source } from '../source.ts'
+import { checkArchives } from './check-archive.ts'
 import { examine } from './doctor/doctor.ts'
 import { findDumpClient } from './dump-client-find.ts'
 import { type PostgresOptions, type PostgresSettings, parsePostgresOptions } from './options.ts'
@@ -23,6 +24,7 @@ export function postgres(options: PostgresOptions): Source {
     kind: 'postgres',
     open: (context) => PostgresSession.open(settings, context),
     doctor: ({ signal }) => examinePostgres(settings, signal),
+    check: (context) => checkArchives(context, settings.binDir),
   }
 }
 

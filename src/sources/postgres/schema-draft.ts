@@ -23,13 +23,14 @@ export async function draftSchema(
   client: PgClient,
   runner: DumpRunner,
   settings: PostgresSettings,
+  encoding: string,
 ): Promise<SchemaDraft> {
   await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
   // Names of functions print by it, and both fingerprints must print alike.
   await client.query("SET LOCAL search_path TO ''")
   const { rows } = await client.query<{ id: string }>('SELECT pg_catalog.pg_export_snapshot() AS id')
   const start = (part: Parameters<typeof schemaArguments>[2]): DumpChild =>
-    runner.start('pg_dump', schemaArguments(settings, rows[0]!.id, part), client.database)
+    runner.start('pg_dump', schemaArguments(settings, rows[0]!.id, part, encoding), client.database)
   const [preData, postData, whole] = [start('pre-data'), start('post-data'), start('whole')]
   const archive = start('archive')
   const fingerprint = await schemaFingerprint(client)

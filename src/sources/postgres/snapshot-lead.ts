@@ -155,7 +155,7 @@ export class Lead {
   async #draftSchema(): Promise<void> {
     if (this.#runner === undefined || this.#settings.mode === 'pg_dump') return
     if (this.#draft !== undefined) await dropDraft(this.#draft)
-    this.#draft = await draftSchema(this.client, this.#runner, this.#settings)
+    this.#draft = await draftSchema(this.client, this.#runner, this.#settings, this.pins.encoding)
   }
 
   /** With the search path of the role, which patterns without a schema need. */

@@ -22,7 +22,8 @@ export async function createDatabase(
 ): Promise<void> {
   const { rows } = await client.query<{ num: number }>("SELECT current_setting('server_version_num')::int AS num")
   const options = localeOptions(facts, rows[0]?.num ?? 0)
-  if (tablespace !== undefined) options.push(`TABLESPACE ${quoteIdent(tablespace)}`)
+  // Where databases are made anyway; naming it takes a right on it.
+  if (tablespace !== undefined && tablespace !== 'pg_default') options.push(`TABLESPACE ${quoteIdent(tablespace)}`)
   try {
     await client.query(`CREATE DATABASE ${quoteIdent(name)} TEMPLATE template0 ${options.join(' ')}`)
   } catch (error) {
