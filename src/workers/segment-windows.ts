@@ -25,6 +25,8 @@ interface Segment {
   readonly location: Location
   range: Range | undefined
   raw: Uint8Array | undefined
+  /** What was stored as it is may be a view of the range, which others need. */
+  ownsRaw: boolean
   /** That need it and are not closed. */
   windows: number
 }
@@ -66,7 +68,7 @@ export class SegmentWindows {
   /** The segment for one more window. */
   join(location: Location): { segment: Segment; isNew: boolean } {
     const known = this.segments.get(location.segmentKey)
-    const segment = known ?? { location, range: undefined, raw: undefined, windows: 0 }
+    const segment = known ?? { location, range: undefined, raw: undefined, ownsRaw: false, windows: 0 }
     if (!known) this.segments.set(location.segmentKey, segment)
     segment.windows++
     return { segment, isNew: !known }
@@ -104,6 +106,7 @@ export class SegmentWindows {
     const bytes = await range.bytes
     const raw = openSegment(this.vault, bytes, location.segmentOffset - range.start, location)
     segment.raw = raw
+    segment.ownsRaw = raw.buffer !== bytes.buffer
     this.opened.add(segment)
     this.openedBytes += raw.length
     for (const other of this.opened) {
@@ -118,13 +121,8 @@ export class SegmentWindows {
     if (!raw || !this.opened.delete(segment)) return
     segment.raw = undefined
     this.openedBytes -= raw.length
-    // What was stored as it is may be a view of the range, which others need.
-    if (ownsBuffer(raw)) release(raw)
+    if (segment.ownsRaw) release(raw)
   }
-}
-
-function ownsBuffer(bytes: Uint8Array): boolean {
-  return bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength
 }
 
 /** What is fetched together. Closed when its last chunk has been taken. */
