@@ -1,11 +1,12 @@
 /** Every example runs, against the built package and its real workers, as its first comment says. */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Installed, installBuilt, ROOT } from './built-package.ts'
+import { queryRows, runSql, startPostgres, testDatabase } from './servers/postgres.ts'
 
 let built: Installed
 const at = (...path: string[]): string => join(built.folder, ...path)
@@ -23,7 +24,7 @@ afterAll(() => built.remove())
 describe('examples', () => {
   it('are all run here', () => {
     const modules = ['brotli.ts']
-    const scripts = ['backup-folder.ts', 'custom-transform.ts', 'http-route.ts']
+    const scripts = ['backup-folder.ts', 'custom-transform.ts', 'database-and-uploads.ts', 'http-route.ts']
     expect(readdirSync(join(ROOT, 'examples')).sort()).toEqual([...modules, ...scripts].sort())
   })
 
@@ -45,6 +46,36 @@ describe('examples', () => {
     expect(stdout).toMatch(/bytes became \d+, with 0 warnings\n4 entries restored\n$/)
     expect(execFileSync('diff', ['-r', at('data'), at('restored/data')], { encoding: 'utf8' })).toBe('')
   })
+
+  it('database-and-uploads puts both back as they were together', async () => {
+    const server = await startPostgres()
+    const database = await testDatabase(server)
+    // The script gets it by its environment, as this process has it.
+    const before = process.env.DATABASE_URL
+    process.env.DATABASE_URL = database.url
+    try {
+      await runSql(database.url, "CREATE TABLE uploads (name text); INSERT INTO uploads VALUES ('one.txt')")
+      mkdirSync(at('uploads'))
+      writeFileSync(at('uploads/one.txt'), 'one')
+      const run = (verb: string, uploads: string) =>
+        built.node('examples/database-and-uploads.ts', [verb, uploads, at('both')])
+      expect((await run('backup', at('uploads'))).stdout).toMatch(/^\S+: \d+ entries, \d+ bytes stored\n$/)
+      await runSql(database.url, 'DELETE FROM uploads')
+      expect((await run('drill', at('uploads'))).stdout).toContain('Recovery drill: passed')
+      expect((await run('restore', at('uploads-back'))).stdout).toContain(database.name)
+      expect(await queryRows(database.url, 'SELECT name FROM uploads')).toEqual([{ name: 'one.txt' }])
+      expect(readFileSync(at('uploads-back/one.txt'), 'utf8')).toBe('one')
+    } finally {
+      if (before === undefined) delete process.env.DATABASE_URL
+      else process.env.DATABASE_URL = before
+      const left = await queryRows<{ name: string }>(
+        server.url,
+        `SELECT datname AS name FROM pg_database WHERE starts_with(datname, '${database.name}')`,
+      )
+      for (const { name } of left) await runSql(server.url, `DROP DATABASE "${name}" WITH (FORCE)`)
+      await server.stop()
+    }
+  }, 60_000)
 
   it('http-route answers 202, streams the run to its end, and closes', async () => {
     const env = { ...process.env, BACKUP_PASSPHRASE: 'only for tests' }

@@ -1,13 +1,16 @@
 /** Engines over real databases, for the tests that run all parts together. */
+import { execFileSync } from 'node:child_process'
 import { afterAll, expect } from 'vitest'
 import {
   BackupEngine,
   type EngineOptions,
+  type EntryFacts,
   memoryTarget,
   type PlanRestoreOptions,
   type RestoreResult,
   type Sink,
   type Source,
+  type SourceEntry,
   type Target,
   workerPool,
 } from '../../src/index.ts'
@@ -35,6 +38,44 @@ export function openEngine(
 export function sourceOf(server: TestServer, url: string, more: Partial<PostgresOptions> = {}): Source {
   const connection = more.pool ? {} : { connectionString: url }
   return postgres({ name: 'main', ...connection, binDir: server.binDir, jobs: 2, ...more })
+}
+
+/** The same source with other entries, or other facts. */
+export function bent(
+  source: Source,
+  change: (entry: SourceEntry) => SourceEntry,
+  facts: (facts: EntryFacts) => EntryFacts = (same) => same,
+): Source {
+  return {
+    ...source,
+    async open(context) {
+      const session = await source.open(context)
+      return {
+        describe: async () => facts(await session.describe()),
+        concurrency: session.concurrency ?? 1,
+        async *entries() {
+          for await (const batch of session.entries()) yield batch.map(change)
+        },
+        [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
+      }
+    },
+  }
+}
+
+/** Something happens before a piece of a stream is given on. */
+export function interrupted(source: Source, path: string, before: () => Promise<unknown> | unknown): Source {
+  return bent(source, (entry) => {
+    const { content } = entry
+    if (entry.path !== path || content?.from !== 'stream') return entry
+    async function* open(options: { signal: AbortSignal }): AsyncGenerator<Uint8Array> {
+      if (content?.from !== 'stream') return
+      for await (const piece of await content.open(options)) {
+        await before()
+        yield piece
+      }
+    }
+    return { ...entry, content: { ...content, open } }
+  })
 }
 
 export function sinkOf(server: { url: string }, more: PostgresSinkOptions = {}): Sink {
@@ -109,4 +150,12 @@ export async function expectNothingLeft(server: { url: string }, database: strin
   await expect.poll(() => queryRows(server.url, sessions, [database]), { timeout: 5000 }).toEqual([])
   expect(await queryRows(server.url, locks, [database])).toEqual([])
   expect((await databasesLike(server, database)).filter((name) => name.includes('_holdfast_scratch_'))).toEqual([])
+  expectNoChild()
+}
+
+/** No program of Postgres that this process has started still runs. */
+export function expectNoChild(): void {
+  const all = execFileSync('ps', ['-Ao', 'ppid=,comm='], { encoding: 'utf8' }).split('\n')
+  const own = all.filter((line) => line.trim().startsWith(`${process.pid} `))
+  expect(own.filter((line) => /pg_dump|pg_restore/.test(line) && !/defunct/.test(line))).toEqual([])
 }

@@ -73,6 +73,21 @@ export async function markedDatabases(client: PgClient): Promise<MarkedDatabase[
   })
 }
 
+/**
+ * Made by a restore that ended before it could leave its mark. Only for one who holds the lock: a restore that is under way
+ * has it until the mark is there.
+ */
+export async function unmarkedScratch(client: PgClient, database: string, runId?: string): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT datname AS name FROM pg_catalog.pg_database d WHERE pg_catalog.shobj_description(oid, 'pg_database') IS NULL
+       AND CASE WHEN $2::text IS NULL THEN pg_catalog.starts_with(datname, $1) AND datname ~ '_holdfast_scratch_[0-9a-f]{10}$'
+         AND pg_catalog.length(datname) = pg_catalog.length($1) + 10 ELSE datname = $2 END
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid AND a.backend_type = 'client backend')`,
+    [scratchName(database, '').slice(0, -10), runId === undefined ? null : scratchName(database, runId)],
+  )
+  return rows.map(({ name }) => name)
+}
+
 function readMark(comment: string): Mark | undefined {
   try {
     const mark = JSON.parse(comment) as Mark

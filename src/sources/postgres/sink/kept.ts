@@ -4,7 +4,15 @@ import { BackupError } from '../../../errors.ts'
 import type { PostgresConnection } from '../connect-options.ts'
 import type { PgClient } from '../connection.ts'
 import { quoteIdent, quoteLiteral } from '../names.ts'
-import { dropDatabase, keptName, locked, type Mark, type MarkedDatabase, markedDatabases } from './databases.ts'
+import {
+  dropDatabase,
+  keptName,
+  locked,
+  type Mark,
+  type MarkedDatabase,
+  markedDatabases,
+  unmarkedScratch,
+} from './databases.ts'
 import { type PostgresSinkOptions, sinkSettings } from './options.ts'
 import { readProperties } from './properties.ts'
 import { Sessions } from './sessions.ts'
@@ -75,8 +83,9 @@ export async function dropScratch(client: PgClient, database: string, runId?: st
       ({ mark }) => mark.holdfast === 'scratch' && mark.database === database,
     )
     const mine = all.filter(({ mark, sessions }) => (runId === undefined ? sessions === 0 : mark.runId === runId))
-    for (const { name } of mine) await dropDatabase(client, name)
-    return mine.map(({ name }) => name)
+    const names = [...mine.map(({ name }) => name), ...(await unmarkedScratch(client, database, runId))]
+    for (const name of names) await dropDatabase(client, name)
+    return names
   })
 }
 

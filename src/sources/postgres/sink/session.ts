@@ -35,6 +35,8 @@ export class PostgresSinkSession implements SinkSession {
   #maintenance: PgClient | undefined
   #work: Work[] = []
   #roles: string[] = []
+  /** Targets whose scratch database may be there, or be in the making on a connection that was broken off. */
+  readonly #begun = new Set<string>()
   #state: 'open' | 'committed' | 'undone' = 'open'
 
   constructor(settings: SinkSettings, context: SinkContext) {
@@ -88,6 +90,7 @@ export class PostgresSinkSession implements SinkSession {
     await dropScratch(maintenance, target)
     const database = scratchName(target, this.#context.runId)
     const live = await readProperties(maintenance, target)
+    this.#begun.add(target)
     const client = await locked(maintenance, async () => {
       await dropDatabase(maintenance, database)
       await createDatabase(maintenance, database, unit.database.facts, live?.tablespace ?? undefined)
@@ -130,6 +133,7 @@ export class PostgresSinkSession implements SinkSession {
     await this.#explained(async () => {
       const inPlace = this.#work.filter(({ unit }) => unit.strategy === 'in-place')
       await this.#swap(this.#work.filter((work) => !inPlace.includes(work)))
+      if (inPlace.length > 0) this.#sessions.ignoreAbort()
       for (const { client } of inPlace) await client.query('COMMIT')
     })
     this.#state = 'committed'
@@ -145,6 +149,8 @@ export class PostgresSinkSession implements SinkSession {
     for (const work of works) await this.#sessions.close(work.client)
     const swaps: Swap[] = []
     for (const work of works) swaps.push(await this.#swapOf(work, client))
+    // It looks at the signal itself, between its attempts.
+    this.#sessions.ignoreAbort()
     await swapDatabases(client, helper, swaps, { ...this.#settings, signal: this.#context.signal })
     for (const [at, work] of works.entries()) work.kept = swaps[at]?.old?.name ?? null
     await this.#sessions.close(helper)
@@ -169,11 +175,12 @@ export class PostgresSinkSession implements SinkSession {
     if (this.#state === 'committed' && inPlace) throw cannotUndo()
     // The restore's own signal may be what ended it.
     await using sessions = new Sessions(this.#settings)
-    const targets = this.#work.map(({ unit }) => unit.target)
+    const targets = [...this.#begun, ...this.#work.map(({ unit }) => unit.target)]
     const client = await sessions.openMaintenance(targets, databaseOf(this.#settings))
     const helper = await sessions.openMaintenance(targets, databaseOf(this.#settings))
     const made = this.#work.filter(({ kept }) => kept === null).map(({ unit }) => unit.target)
     await undoRun(client, helper, this.#context.runId, made, this.#settings)
+    for (const target of this.#begun) await dropScratch(client, target, this.#context.runId)
     await dropRoles(client, this.#roles.splice(0))
     this.#work = []
     this.#state = 'undone'

@@ -55,6 +55,11 @@ export class Sessions {
     await connection?.end()
   }
 
+  /** From now on an abort breaks nothing off: what is being committed must be known to be, or not. */
+  ignoreAbort(): void {
+    this.#stopListening()
+  }
+
   /** Breaks off what still runs. */
   async closeAll(): Promise<void> {
     const all = [...this.#open.values()]
