@@ -7,9 +7,18 @@ import { measureTree } from '../machine.ts'
 import { type Command, measure, outputOf, type Usage } from '../measure.ts'
 import { PASSPHRASE } from '../peers/peer.ts'
 import type { CliResult } from './cli.ts'
-import { type BenchDatabase, change, dropDatabase, fillHoles, fingerprint, freshDatabase, urlOf } from './database.ts'
+import {
+  type BenchDatabase,
+  change,
+  changeAccounts,
+  dropDatabase,
+  fillHoles,
+  fingerprint,
+  freshDatabase,
+  urlOf,
+} from './database.ts'
 
-export const STEPS = ['first', 'unchanged', 'unchanged-xmin', 'changed', 'holes', 'restore'] as const
+export const STEPS = ['first', 'unchanged', 'unchanged-xmin', 'changed', 'accounts', 'holes', 'restore'] as const
 export type Step = (typeof STEPS)[number]
 export const PEERS = ['holdfast', 'pg_dump -Fc', 'pg_dump -Z0 to restic', 'pg_restore', 'pg_restore -j2'] as const
 export type PeerName = (typeof PEERS)[number]
@@ -156,6 +165,8 @@ class Round {
     await this.#xmin()
     await change(this.#url)
     await this.#backups('changed')
+    await changeAccounts(this.#url)
+    await this.#backups('accounts')
     await fillHoles(this.#url)
     await this.#backups('holes')
   }
