@@ -25,7 +25,7 @@ const { values } = parseArgs({
     smoke: { type: 'boolean', default: false },
   },
 })
-const size = positive('size', values.size ?? (values.smoke ? '40e6' : '1.5e9'))
+const size = positive('size', values.size ?? (values.smoke ? '40e6' : '1.2e9'))
 const rounds = positive('rounds', values.rounds ?? (values.smoke ? '1' : '3'))
 
 /** Of the tables' size: base, copy and restored database with their indexes and WAL; then what each round keeps. */

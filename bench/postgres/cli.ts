@@ -9,7 +9,9 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 /** The folder of another build, to compare two. */
 const DIST = pathToFileURL(process.env.BENCH_DIST ?? fileURLToPath(new URL('../../dist', import.meta.url))).href
 const load = (file: string): Promise<unknown> => import(`${DIST}/${file}`)
-const { BackupEngine, localTarget, passphrase } = (await load('index.js')) as typeof import('../../src/index.ts')
+const { BackupEngine, localTarget, passphrase, workerPool } = (await load(
+  'index.js',
+)) as typeof import('../../src/index.ts')
 const { postgres, postgresSink } = (await load('postgres.js')) as typeof import('../../src/sources/postgres/index.ts')
 
 export interface CliResult {
@@ -27,7 +29,7 @@ const [verb, snapshot = '', database = ''] = process.argv.slice(2)
 
 function source(): ReturnType<typeof postgres> {
   const options = { name: 'db', connectionString: BENCH_URL, binDir: BENCH_BIN }
-  return postgres(verb === 'backup-xmin' ? { ...options, incremental: 'xmin' as 'off' } : options)
+  return postgres(verb === 'backup-xmin' ? { ...options, incremental: 'xmin' } : options)
 }
 
 async function work(engine: Awaited<ReturnType<typeof BackupEngine.open>>): Promise<Partial<CliResult>> {
@@ -44,7 +46,10 @@ async function work(engine: Awaited<ReturnType<typeof BackupEngine.open>>): Prom
 const sources = verb?.startsWith('backup') ? [source()] : []
 const loop = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
 loop.enable()
+// As a script does that uses its engine at once.
+await using pool = workerPool({ eager: true })
 const engine = await BackupEngine.open({
+  workers: pool,
   target: localTarget(BENCH_REPOSITORY),
   key: passphrase(BENCH_PASSPHRASE),
   sources,

@@ -180,11 +180,20 @@ class Round {
     await dropDatabase(server, 'restored')
   }
 
+  /** Whoever writes first has the server make its WAL files, which the next ones use again: 1.5 s for 1 GB. */
+  async #warmUp(file: string, dump: string, to: string): Promise<void> {
+    if (this.#number > 1) return
+    await dropDatabase(this.#options.database.server, 'restored')
+    await runSql(this.#options.database.server.url, 'CREATE DATABASE restored')
+    await measure({ file, args: ['-d', to, dump] })
+  }
+
   /** Of the first backup, so that all restore the same. */
   async restores(): Promise<void> {
     const to = urlOf(this.#options.database.server, 'restored')
     const file = join(this.#bin, 'pg_restore')
     const dump = join(this.#folder, 'dump')
+    await this.#warmUp(file, dump, to)
     await this.#inTurn(
       () => this.#restore('holdfast', this.#holdfast('restore', this.#first, 'restored'), false),
       () => this.#restore('pg_restore', { file, args: ['-d', to, dump] }, true),
