@@ -88,6 +88,21 @@ describe('table by table', () => {
     expect(paths.get('main/public/by_int/000001.copy')).toBe('modified')
     expect(paths.get('main/pg_dump/pre-data.sql')).toBe('modified')
     expect([...paths.keys()].filter((path) => path.startsWith('main/public/still'))).toEqual([])
+    expect(paths.has('main/pg_dump/globals.sql')).toBe(false)
+  })
+})
+
+describe('nothing', () => {
+  it('is different where nothing was changed, the schema included', async () => {
+    const still = await databases.make(TABLES)
+    await using own = await openEngine([sourceOf(server, still.url)])
+    const first = await own.backup()
+    await new Promise((resolve) => setTimeout(resolve, 1100))
+    await own.backup()
+    const paths: string[] = []
+    const { changes } = await own.diff({ base: first.snapshot.id, head: 'latest' })
+    for await (const { path, type } of changes) paths.push(`${type} ${path}`)
+    expect(paths).toEqual([])
   })
 })
 

@@ -28,6 +28,7 @@ describe.each(MAJORS)('on Postgres %i', (major) => {
     await using engine = await openEngine([sourceOf(server, original.url)])
     const backup = await engine.backup()
     expect(backup.warnings).toEqual([])
+    expect((await engine.verify({ level: 'content' })).findings).toEqual([])
     const before = await dumpText(server.binDir, original.url, { database: true })
     const drill = await engine.drill({ sinks: { main: sinkOf(original) } })
     expect(drill.findings).toEqual([])

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { BackupError, type ErrorCode } from '../../errors.ts'
 import type { ServerAddress } from './connect.ts'
 import type { DumpClient } from './dump-client-find.ts'
+import { takesRestrictKey } from './restrict-key.ts'
 
 /** A schema is read at once, not when its turn comes, so that its locks are gone soon; more than this waits. */
 const MAX_WAITING_BYTES = 32 * 1024 * 1024
@@ -35,12 +36,14 @@ const OTHER = [
 export class DumpRunner {
   readonly client: DumpClient
   readonly #address: ServerAddress
+  readonly #restrictKey: string
   readonly #children = new Set<DumpChild>()
   #folder: string | undefined
   #env: Record<string, string> | undefined
 
-  constructor(client: DumpClient, address: ServerAddress) {
+  constructor(client: DumpClient, address: ServerAddress, restrictKey: string) {
     this.client = client
+    this.#restrictKey = restrictKey
     this.#address = address
   }
 
@@ -58,9 +61,17 @@ export class DumpRunner {
     }
     const path = join(this.client.binDir, program)
     // The name of the database is in the environment too: as an argument it could be taken for a connection string.
-    const child = new DumpChild(program, spawn(path, [...args], { env, stdio: ['ignore', 'pipe', 'pipe'] }))
+    const child = new DumpChild(
+      program,
+      spawn(path, [...args, ...this.#more(program, args)], { env, stdio: ['ignore', 'pipe', 'pipe'] }),
+    )
     this.#children.add(child)
     return child
+  }
+
+  #more(program: string, args: readonly string[]): string[] {
+    const isText = program === 'pg_dumpall' || args.includes('--format=plain')
+    return isText && takesRestrictKey(this.client.version) ? [`--restrict-key=${this.#restrictKey}`] : []
   }
 
   async dispose(): Promise<void> {

@@ -1,5 +1,6 @@
 /** What pg_dump and pg_dumpall write, as entries. */
 import type { SourceEntry } from '../source.ts'
+import { withoutTime } from './archive-head.ts'
 import type { DumpChild } from './dump-client.ts'
 import { archiveArguments, globalsArguments } from './dump-client-args.ts'
 import { pgError } from './pg-error.ts'
@@ -32,7 +33,7 @@ export function schemaEntries(
       cutSchema(hashed(child, post), 'early'),
     ),
     childEntry(`${prefix}pg_dump/privileges.sql`, draft.whole, context, (child) => cutSchema(child.read(), 'late')),
-    childEntry(`${prefix}pg_dump/schema.dump`, draft.archive, context),
+    childEntry(`${prefix}pg_dump/schema.dump`, draft.archive, context, (child) => withoutTime(child.read())),
   ]
   return { entries, hashes: [pre, post] }
 }
@@ -40,7 +41,7 @@ export function schemaEntries(
 export function archiveEntries(lead: Lead, prefix: string, context: ReadContext): SourceEntry[] {
   const { runner, settings } = context.parts
   const child = runner!.start('pg_dump', archiveArguments(settings, lead.snapshot.id), lead.client.database)
-  const entry = childEntry(`${prefix}pg_dump/database.dump`, child, context)
+  const entry = childEntry(`${prefix}pg_dump/database.dump`, child, context, (one) => withoutTime(one.read()))
   return [{ ...entry, content: { ...entry.content, chunks: 'table' } as SourceEntry['content'] & {} }]
 }
 

@@ -1,6 +1,6 @@
 /** One reading of a server: all its databases at one moment, as entries in path order. */
 import type { Json } from '../../errors.ts'
-import { linkAbort } from '../../util/abort.ts'
+import { linkAbort, throwIfAborted } from '../../util/abort.ts'
 import { comparePaths, userToLatin1 } from '../../util/paths.ts'
 import type { SourceContext, SourceEntry, SourceSession } from '../source.ts'
 import { listDatabases, readServerFacts, type ServerFacts } from './catalog/server.ts'
@@ -13,6 +13,7 @@ import type { PostgresSettings } from './options.ts'
 import { pgError } from './pg-error.ts'
 import { ReadContext } from './read-context.ts'
 import { DatabaseReading, emptyDatabase } from './reading.ts'
+import { restrictKey } from './restrict-key.ts'
 import { Lead } from './snapshot-lead.ts'
 import { Throttle } from './throttle.ts'
 
@@ -103,7 +104,7 @@ export class PostgresSession implements SourceSession {
     const { dataOnly, mode, binDir } = this.#settings
     if (dataOnly && mode === 'copy') return
     const client = await findDumpClient(Math.trunc(this.#server!.versionNum / 10_000), binDir)
-    this.#runner = new DumpRunner(client, this.#connector.address)
+    this.#runner = new DumpRunner(client, this.#connector.address, this.#restrictKey)
     await this.#runner.prepare()
   }
 
@@ -117,12 +118,19 @@ export class PostgresSession implements SourceSession {
     this.#context.warn(warning)
   }
 
+  get #restrictKey(): string {
+    return restrictKey(this.#settings, this.#context.parent?.facts)
+  }
+
   async *entries(): AsyncGenerator<readonly SourceEntry[], void, undefined> {
     const keyed = this.#readings.flatMap(({ entries }) =>
       entries.map((entry) => ({ entry, key: userToLatin1(entry.path) })),
     )
     keyed.sort((a, b) => comparePaths(a.key, b.key))
-    for (let at = 0; at < keyed.length; at += BATCH) yield keyed.slice(at, at + BATCH).map(({ entry }) => entry)
+    for (let at = 0; at < keyed.length; at += BATCH) {
+      throwIfAborted(this.#context.signal)
+      yield keyed.slice(at, at + BATCH).map(({ entry }) => entry)
+    }
   }
 
   async totals(): Promise<{ items: number; bytes: number }> {
@@ -142,6 +150,7 @@ export class PostgresSession implements SourceSession {
       mode,
       server: { ...this.#server! },
       client: this.#runner === undefined ? null : { version: this.#runner.client.version },
+      ...(this.#runner === undefined ? {} : { restrictKey: this.#restrictKey }),
       startedAt: this.#startedAt.toISOString(),
       endedAt: new Date().toISOString(),
       databases: described.map(({ facts }) => facts),
