@@ -169,7 +169,10 @@ export class ParentJoin {
   /** The parent's record where its metadata may be the same: whether it was modified shows when it has been read. */
   private comparable(meta: Buffer, late: boolean): Uint8Array | undefined {
     const { page, metaStart, metaEnd, recordStart, recordEnd } = this.parent!
-    const isSame = late || page.compare(meta, 0, meta.length, metaStart, metaEnd) === 0
+    const announced = this.peek.sizeBytes
+    const isEqual = page.compare(meta, 0, meta.length, metaStart, metaEnd) === 0
+    const isSame = late || isEqual || this.isSameButForSize(this.parent!, meta)
+    this.peek.sizeBytes = announced
     return isSame ? page.subarray(recordStart, recordEnd) : undefined
   }
 

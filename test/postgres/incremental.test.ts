@@ -43,6 +43,7 @@ describe("incremental: 'xmin'", () => {
       expect(first.counts.readBytes).toBeGreaterThan(3_000_000)
       const second = await engine.backup()
       expect(second.counts.readBytes).toBeLessThan(200_000)
+      expect(second.counts).toMatchObject({ added: 0, modified: 0, deleted: 0, unchanged: second.counts.entries })
       expect(second.counts.newBytes).toBeLessThan(200_000)
       expect(await rowsOf(engine, 'big')).toBe(50_000)
       await runSql(database.url, "UPDATE other SET v = 'new' WHERE id = 77; DELETE FROM other WHERE id = 78")
