@@ -28,7 +28,7 @@ const cut = z.tuple([z.enum(['key', 'heap']), z.string(), z.string(), z.array(z.
 const stored = z.array(
   z.object({
     name: z.string(),
-    incremental: z.unknown(),
+    incremental: z.optional(z.unknown()),
     state: z.record(z.string(), z.union([z.tuple([count, count]), z.tuple([count, count, cut])])),
   }),
 )
