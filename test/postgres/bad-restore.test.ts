@@ -12,6 +12,8 @@ import {
   type Sink,
   type Source,
 } from '../../src/index.ts'
+import { cleanScratch } from '../../src/sources/postgres/index.ts'
+import { scratchName } from '../../src/sources/postgres/sink/databases.ts'
 import { scratch } from '../faults/support.ts'
 import {
   queryRows,
@@ -183,6 +185,14 @@ describe('the process', () => {
     await restoreInto(own, sinkOf(live, { keepOldMs: 0 }))
     expect(await databasesLike(server, live.name)).toEqual([live.name])
     expect(await queryRows(live.url, 'SELECT count(*)::int AS n FROM small')).toEqual([{ n: 50 }])
+  }, 60_000)
+
+  it('is killed before it could mark its database: that one is found by its name', async () => {
+    const name = scratchName(live.name, 'killed')
+    const others = [`${live.name}_holdfast_scratch_notours`, `${live.name}_more_holdfast_scratch_0123456789`]
+    for (const one of [name, ...others]) await runSql(server.url, `CREATE DATABASE "${one}"`)
+    expect(await cleanScratch({ connectionString: server.url, database: live.name })).toEqual([name])
+    expect(await databasesLike(server, live.name)).toEqual([live.name, ...others].sort())
   }, 60_000)
 
   it.each(['scratch-swap', 'in-place'] as const)(
