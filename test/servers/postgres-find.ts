@@ -63,7 +63,8 @@ export async function installPrograms(major?: number): Promise<Programs | undefi
   const script = `mkdir -p ${dirname(config)} && echo 'create_main_cluster = false' > ${config}
     apt-get update -q && apt-get install -yq --no-install-recommends postgresql postgresql-contrib; code=$?
     rm -f ${config}; exit $code`
-  await run('sh', ['-c', script], {
+  // Test files run side by side, and each finds that there is none.
+  await run('flock', ['/tmp/holdfast-tests-install.lock', 'sh', '-c', script], {
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
     maxBuffer: 64 * 1024 * 1024,
   })
