@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import type { StartOptions, TestServer } from './postgres.ts'
-import { debianClient } from './postgres-clients.ts'
+import { debianClient, debianMirror } from './postgres-clients.ts'
 import { findPrograms, installPrograms, type Programs, versionOf } from './postgres-find.ts'
 import { CACHE, launchPostgres } from './postgres-launch.ts'
 
@@ -83,7 +83,7 @@ async function fittingClient(major: number): Promise<{ dir: string; major: numbe
   const own = installed && { dir: installed.binDir, major: installed.major, from: 'installed' }
   if (own && own.major >= major) return own
   const wanted = CLIENT_MAJORS.find((candidate) => candidate >= major)
-  if (wanted !== undefined && existsSync('/etc/debian_version')) {
+  if (wanted !== undefined && (await debianMirror()) !== undefined) {
     return { dir: await debianClient(wanted), major: wanted, from: 'Debian' }
   }
   if (own) return own
