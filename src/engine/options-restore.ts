@@ -71,7 +71,7 @@ export function parseRestoreOptions(options: RestoreOptions = {}): ParsedRestore
 }
 
 const count = z.number().min(0)
-const CHANGE_TYPES = [
+export const CHANGE_TYPES = [
   'create',
   'update-content',
   'update-metadata',

@@ -81,7 +81,11 @@ export async function withReading<T>(
   signal: AbortSignal,
   body: (reading: Reading) => Promise<T>,
 ): Promise<T> {
-  const reading = await beginReading(engine, signal)
+  return closing(await beginReading(engine, signal), body)
+}
+
+/** Runs the body, and ends all sessions of the reading whatever happens. */
+export async function closing<T>(reading: Reading, body: (reading: Reading) => Promise<T>): Promise<T> {
   let failure: unknown
   try {
     return await body(reading)

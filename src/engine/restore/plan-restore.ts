@@ -4,11 +4,11 @@ import { sha256Hex } from '../../crypto/hash.ts'
 import type { Json } from '../../errors.ts'
 import type { SnapshotInfo } from '../../repository/snapshots.ts'
 import { findSnapshot } from '../load-snapshots.ts'
-import type { ParsedPlanRestoreOptions } from '../options-restore.ts'
+import { CHANGE_TYPES, type ParsedPlanRestoreOptions } from '../options-restore.ts'
 import { withReading } from '../reading.ts'
 import { type RunContext, withQuietRun } from '../run-context.ts'
 import type { EngineContext } from '../types-context.ts'
-import type { RestoreChange, RestoreChangeType, RestorePlan, RestoreTotals } from '../types-restore.ts'
+import type { RestoreChange, RestorePlan, RestoreTotals } from '../types-restore.ts'
 import { chooseDestinations } from './destinations.ts'
 import { rememberSinks } from './plan-sinks.ts'
 import { entryNotFound, type PlannedSource, planSources } from './plan-sources.ts'
@@ -52,21 +52,8 @@ export function requireSources(wanted: readonly string[], there: readonly string
   throw entryNotFound(missing, `the snapshot has no source ${JSON.stringify(missing)}, only ${there.join(', ')}`)
 }
 
-const TYPES: readonly RestoreChangeType[] = [
-  'create',
-  'update-content',
-  'update-metadata',
-  'replace-type',
-  'delete-extra',
-  'identical',
-  'conflict-modified',
-  'conflict-deleted',
-  'conflict-extra',
-  'blocked',
-]
-
 function addUp(planned: readonly PlannedSource[]): RestoreTotals {
-  const totals = Object.fromEntries(TYPES.map((type) => [type, { count: 0, bytes: 0 }])) as RestoreTotals
+  const totals = Object.fromEntries(CHANGE_TYPES.map((type) => [type, { count: 0, bytes: 0 }])) as RestoreTotals
   for (const { type, count, bytes } of planned.flatMap((each) => each.totals)) {
     totals[type].count += count
     totals[type].bytes += bytes

@@ -2,7 +2,7 @@
 
 import type { ParsedVerifyOptions } from '../options-verify.ts'
 import type { ProgressMeter } from '../progress.ts'
-import { Reading } from '../reading.ts'
+import { closing, Reading } from '../reading.ts'
 import type { EngineContext } from '../types-context.ts'
 import type { Findings } from './findings.ts'
 
@@ -25,14 +25,5 @@ export async function withThreads<T>(
   { engine, signal }: Pick<CheckWork, 'engine' | 'signal'>,
   body: (reading: Reading) => Promise<T>,
 ): Promise<T> {
-  const reading = new Reading(engine, await engine.repository.lease(), signal)
-  let failure: unknown
-  try {
-    return await body(reading)
-  } catch (error) {
-    failure = error
-    throw error
-  } finally {
-    await reading.close(failure)
-  }
+  return closing(new Reading(engine, await engine.repository.lease(), signal), body)
 }
