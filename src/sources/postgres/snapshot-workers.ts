@@ -1,4 +1,5 @@
 /** Connections that see the snapshot of the lead: made when they are needed, at most so many, used again. */
+import { BackupError } from '../../errors.ts'
 import type { Connector } from './connect.ts'
 import { type Connection, rollback } from './connection.ts'
 import { quoteLiteral, quoteQualified } from './names.ts'
@@ -89,7 +90,9 @@ export class SnapshotWorkers {
   }
 
   async #open(): Promise<Worker> {
-    const connection = await this.#connector.connect(this.#lead.client.database, this.#signal)
+    const connection = await this.#connector.connect(this.#lead.client.database, this.#signal).catch((error) => {
+      throw goneMeanwhile(error)
+    })
     const worker: Worker = { connection, locked: new Set() }
     this.#all.add(worker)
     if (this.#closed) connection.destroy()
@@ -101,7 +104,7 @@ export class SnapshotWorkers {
     } catch (error) {
       this.#all.delete(worker)
       await connection.end()
-      throw error
+      throw goneMeanwhile(error)
     }
   }
 
@@ -131,6 +134,22 @@ export class SnapshotWorkers {
     for (const { connection } of all.filter((worker) => !idle.has(worker))) connection.destroy()
     await Promise.all(all.map(({ connection }) => rollback(connection).then(() => connection.end())))
   }
+}
+
+/** SET TRANSACTION SNAPSHOT says so once the lead that exported it is gone: 22023, from Postgres 17 on 42704. */
+const NO_SNAPSHOT = ['22023', '42704']
+
+/** The server was there when the reading began: that it cannot be reached now means that it was lost. */
+function goneMeanwhile(error: unknown): unknown {
+  const state = sqlState(error)
+  const isUnreachable = state === undefined && BackupError.is(error) && error.code === 'SOURCE_UNREACHABLE'
+  if (!isUnreachable && !NO_SNAPSHOT.includes(state ?? '')) return error
+  return new BackupError('POSTGRES_LOST', `the server was lost while tables were read: ${(error as Error).message}`, {
+    origin: 'source',
+    retryable: true,
+    hint: 'Run it again; if it comes back, see the server log for who ended the connection',
+    cause: error,
+  })
 }
 
 /** False where the lock would have to wait. */
