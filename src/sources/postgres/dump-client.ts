@@ -22,9 +22,15 @@ const MEANINGS: readonly (readonly [RegExp, ErrorCode, string])[] = [
     'Another session holds a table: run it again at a quieter time, or raise lockWaitTimeoutMs',
   ],
   [
-    /terminating connection|server closed the connection|connection to server was lost/,
+    /terminating connection|server closed the connection|connection to server was lost|could not (receive|send) data|no connection to the server/,
     'POSTGRES_LOST',
     'Run it again; if it comes back, see the server log for who ended the connection',
+  ],
+  // We were connected when it was started. pg_dumpall does not say why it could not.
+  [
+    /could not connect to database|failed: (Connection refused|FATAL: {2}the database system is)/,
+    'POSTGRES_LOST',
+    'Run it again; if it comes back, see whether pg_dump reaches the server with the same settings',
   ],
 ]
 const OTHER = [

@@ -136,14 +136,14 @@ export class SnapshotWorkers {
   }
 }
 
-/** SET TRANSACTION SNAPSHOT says so once the lead that exported it is gone: 22023, from Postgres 17 on 42704. */
-const NO_SNAPSHOT = ['22023', '42704']
+/** SET TRANSACTION SNAPSHOT, once the lead that exported it is gone: 22023, from Postgres 17 on 42704. A server that stops: 57P03. */
+const GONE = ['22023', '42704', '57P03']
 
 /** The server was there when the reading began: that it cannot be reached now means that it was lost. */
 function goneMeanwhile(error: unknown): unknown {
   const state = sqlState(error)
   const isUnreachable = state === undefined && BackupError.is(error) && error.code === 'SOURCE_UNREACHABLE'
-  if (!isUnreachable && !NO_SNAPSHOT.includes(state ?? '')) return error
+  if (!isUnreachable && !GONE.includes(state ?? '')) return error
   return new BackupError('POSTGRES_LOST', `the server was lost while tables were read: ${(error as Error).message}`, {
     origin: 'source',
     retryable: true,
