@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
+import { aptInstall } from './apt.ts'
 
 const run = promisify(execFile)
 
@@ -57,16 +58,11 @@ export async function findPrograms(major?: number): Promise<Programs | undefined
 
 /** On Debian and its children, as root: the distribution's Postgres. */
 export async function installPrograms(major?: number): Promise<Programs | undefined> {
-  if (process.getuid?.() !== 0 || !existsSync('/etc/debian_version')) return undefined
   // The package's own cluster is not wanted: it would be created, and with systemd started.
   const config = '/etc/postgresql-common/createcluster.d/holdfast-tests.conf'
-  const script = `mkdir -p ${dirname(config)} && echo 'create_main_cluster = false' > ${config}
-    apt-get update -q && apt-get install -yq --no-install-recommends postgresql postgresql-contrib; code=$?
-    rm -f ${config}; exit $code`
-  // Test files run side by side, and each finds that there is none.
-  await run('flock', ['/tmp/holdfast-tests-install.lock', 'sh', '-c', script], {
-    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-    maxBuffer: 64 * 1024 * 1024,
+  const installed = await aptInstall(['postgresql', 'postgresql-contrib'], {
+    before: `mkdir -p ${dirname(config)} && echo 'create_main_cluster = false' > ${config}`,
+    after: `rm -f ${config}`,
   })
-  return findPrograms(major)
+  return installed ? findPrograms(major) : undefined
 }
