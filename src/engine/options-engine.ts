@@ -5,12 +5,24 @@ import type { Transform } from '../transforms/transform.ts'
 import type { Clock } from '../util/clock.ts'
 import { assertCompatible, parseOptions } from './options.ts'
 import { assertUniqueNames, defaultsShape, sourceSchema } from './options-backup.ts'
-import { flag, oneOf, opt, pluginSchema, text } from './options-parts.ts'
-import type { EngineOptions, Key, Logger, WorkerPool } from './types-engine.ts'
+import { flag, oneOf, opt, pluginSchema, positive, text } from './options-parts.ts'
+import type { CacheOptions, EngineOptions, Key, Logger, WorkerPool } from './types-engine.ts'
 
 const key = z.custom<Key>(
   (value) => typeof value === 'object' && value !== null && 'kind' in value && typeof value.kind === 'string',
   "must be a key, as passphrase() makes it, or 'none' for an unencrypted repository",
+)
+
+const CACHE_RULE = "must be { directory, maxBytes? } or 'none'"
+const cache: z.ZodType<CacheOptions | 'none'> = z.union(
+  [
+    z.literal('none'),
+    z.strictObject(
+      { directory: z.string('must be a path').min(1, 'must be a path'), maxBytes: opt(positive) },
+      CACHE_RULE,
+    ),
+  ],
+  CACHE_RULE,
 )
 
 const schema: z.ZodType<EngineOptions> = z.strictObject(
@@ -42,6 +54,7 @@ const schema: z.ZodType<EngineOptions> = z.strictObject(
     decodeCheck: opt(flag),
     defaults: opt(z.strictObject(defaultsShape, 'must be an object')),
     maxConcurrentRuns: opt(z.int('must be a whole number above 0').min(1, 'must be a whole number above 0')),
+    cache: opt(cache),
     host: opt(text(255)),
     logger: opt(pluginSchema<Logger>('a logger with debug, info, warn and error', 'debug', 'info', 'warn', 'error')),
     clock: opt(pluginSchema<Clock>('a clock with now, monotonicMs and sleep', 'now', 'monotonicMs', 'sleep')),

@@ -1,5 +1,6 @@
 /** What every verb that reads needs: threads, an index that is up to date, and worker sessions that can ask for bytes. */
 
+import { rangeThrough } from '../repository/cache/object-cache.ts'
 import { onAbort } from '../util/abort.ts'
 import type { RangeRequest } from '../workers/chunk-reader.ts'
 import type { Lease } from '../workers/pool.ts'
@@ -51,7 +52,11 @@ export class Reading {
   }
 
   private handlers(signal: AbortSignal): Handlers {
-    return { range: async (request: RangeRequest) => moved(await this.range(request, signal)) }
+    const { cache } = this.engine.repository.repository
+    return {
+      range: async (request: RangeRequest) =>
+        moved(await rangeThrough(cache, request, () => this.range(request, signal))),
+    }
   }
 
   /** Stored bytes of a pack; they own their buffer. */
@@ -71,8 +76,8 @@ export class Reading {
   }
 }
 
-function moved(bytes: Uint8Array<ArrayBuffer>): Moved {
-  return new Moved(bytes, [bytes.buffer])
+function moved(bytes: Uint8Array<ArrayBuffer> | null): Moved | null {
+  return bytes && new Moved(bytes, [bytes.buffer])
 }
 
 /** Leases threads, loads what the index lacks, runs the body, and ends all sessions whatever happens. */

@@ -22,11 +22,24 @@ export interface EngineOptions {
   defaults?: BackupDefaults
   /** More wait their turn. Default 4; one source is never read twice at once. */
   maxConcurrentRuns?: number
+  /**
+   * Where index fragments, pages and records of the repository may be kept near, as stored (sealed) bytes. A cache may be
+   * deleted at any time; a folder that cannot be written to is a warning. Default: `'none'` for local targets, a
+   * folder below `os.tmpdir()`, for this user only, for remote ones.
+   */
+  cache?: CacheOptions | 'none'
   /** Host name kept in snapshots. Default os.hostname(); set it where containers change names. */
   host?: string
   /** Nothing is ever written to the console; without a logger nothing is logged. */
   logger?: Logger
   clock?: Clock
+}
+
+export interface CacheOptions {
+  /** Each repository gets a folder of its own in it. */
+  directory: string
+  /** Of one repository's folder, about; what was not used for the longest time goes first. Default 512 MiB. */
+  maxBytes?: number
 }
 
 export type BackupDefaults = Pick<

@@ -6,6 +6,7 @@ import { decodeSnapshotObject, tombstoneRecord } from '../model/tombstone.ts'
 import type { CallSignal } from '../targets/target.ts'
 import { abortError, throwIfAborted } from '../util/abort.ts'
 import type { Clock } from '../util/clock.ts'
+import type { ObjectCache } from './cache/object-cache.ts'
 import { snapshotKey } from './keys-layout.ts'
 import { certainlyRefused, type Records, sameBytes } from './records.ts'
 import { cleanupSignal, type Run, runExists, runFenced } from './runs.ts'
@@ -17,6 +18,8 @@ export interface CommitOptions extends CallSignal {
   /** Its id is the run's. */
   snapshot: SnapshotRecord
   clock: Clock
+  /** Gets a copy of what was committed. */
+  cache?: ObjectCache
 }
 
 const MAX_THROTTLED = 5
@@ -37,6 +40,7 @@ export async function commitSnapshot(options: CommitOptions): Promise<SnapshotIn
   const sealed = records.seal('snapshots', key, snapshotRecord.encode(snapshot))
   const doubt = await create(key, sealed, options)
   if (doubt !== 'created') await settle(key, sealed, doubt, options)
+  await options.cache?.put({ key, bytes: sealed.byteLength }, sealed)
   await run.finish()
   return { id: snapshot.id, record: snapshot, checksum: sha256Hex(sealed) }
 }

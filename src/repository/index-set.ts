@@ -1,10 +1,11 @@
 /** The chunk index of an open repository as the main thread keeps it: which fragments are loaded, and their shared tables. */
 import { BackupError } from '../errors.ts'
-import type { Target } from '../targets/target.ts'
+import type { ObjectInfo, Target } from '../targets/target.ts'
 import { mapBounded } from '../util/concurrency.ts'
 import { ChunkIndex, ChunkTable, type ChunkTablePlain } from '../workers/chunk-index.ts'
 import type { BuiltTable, StoredFragment } from '../workers/index-build.ts'
 import type { Session } from '../workers/rpc.ts'
+import { NO_CACHE, type ObjectCache } from './cache/object-cache.ts'
 import { PREFIX } from './keys-layout.ts'
 
 /** Many small tables make look-ups slow (each is a probe of its own); beyond this they are built anew as one. */
@@ -19,13 +20,16 @@ export interface DamagedObject {
 
 export class IndexSet {
   private readonly target: Target
+  private readonly near: ObjectCache
   private tables: ChunkTable[] = []
   private readonly loaded = new Set<string>()
   private readonly absent = new Set<string>()
   private damagedFragments: DamagedObject[] = []
 
-  constructor(target: Target) {
+  /** Without `near` every fragment is read from the target. */
+  constructor(target: Target, near: ObjectCache = NO_CACHE) {
     this.target = target
+    this.near = near
   }
 
   /** Tables for a worker session; shared memory, nothing is copied. */
@@ -91,7 +95,7 @@ export class IndexSet {
   /** Beside the old tables, which others look things up in meanwhile, and which stay if this fails. */
   private async rebuild(builder: () => Promise<Session>, signal?: AbortSignal): Promise<void> {
     const before = this.tables
-    const next = new IndexSet(this.target)
+    const next = new IndexSet(this.target, this.near)
     next.markAbsent(this.absent)
     await next.load(builder, signal)
     // What came in the meantime stays, with its keys; its packs may be in the new table as well, which does no harm.
@@ -105,12 +109,13 @@ export class IndexSet {
 
   private async load(builder: () => Promise<Session>, signal?: AbortSignal): Promise<void> {
     for (let attempt = 0; attempt < LIST_AGAIN; attempt++) {
-      const fresh: string[] = []
-      for await (const { key } of this.target.list(PREFIX.index, { signal })) if (!this.loaded.has(key)) fresh.push(key)
+      const fresh: ObjectInfo[] = []
+      for await (const info of this.target.list(PREFIX.index, { signal })) {
+        if (!this.loaded.has(info.key)) fresh.push(info)
+      }
       if (fresh.length === 0) return
-      const stored = await this.read(fresh, signal)
-      await this.build(stored, await builder())
-      if (stored.length === fresh.length) return
+      const found = await this.read(fresh, builder, signal)
+      if (found === fresh.length) return
     }
     throw new BackupError('OBJECT_MISSING', 'Index fragments vanished again and again while they were read.', {
       origin: 'repository',
@@ -119,26 +124,64 @@ export class IndexSet {
     })
   }
 
-  private async read(keys: readonly string[], signal?: AbortSignal): Promise<StoredFragment[]> {
-    const stored: StoredFragment[] = []
-    const get = async (key: string): Promise<StoredFragment | undefined> => {
-      const bytes = await getOrUndefined(this.target, key, signal)
-      return bytes && { key, bytes }
-    }
-    for await (const fragment of mapBounded(keys, this.target.traits.maxConcurrency, get, signal)) {
-      if (fragment) stored.push(fragment)
-    }
-    return stored
+  /** Gives how many were there. */
+  private async read(
+    fresh: readonly ObjectInfo[],
+    builder: () => Promise<Session>,
+    signal?: AbortSignal,
+  ): Promise<number> {
+    const fragments = await this.fetch(fresh, (info) => this.getNearest(info, signal), signal)
+    const near = new Set(fragments.filter((each) => each.isNear).map(({ key }) => key))
+    const damaged = await this.build(fragments, await builder())
+    // What lies near may be damaged where the target's is not.
+    const doubtful = fresh.filter(({ key }) => near.has(key) && damaged.some((each) => each.key === key))
+    this.damagedFragments.push(...damaged.filter(({ key }) => !near.has(key)))
+    if (doubtful.length === 0) return fragments.length
+    const anew = await this.fetch(doubtful, (info) => this.getAnew(info, signal), signal)
+    this.damagedFragments.push(...(await this.build(anew, await builder())))
+    return fragments.length - doubtful.length + anew.length
   }
 
-  private async build(fragments: StoredFragment[], session: Session): Promise<void> {
-    const transfer = fragments.map(({ bytes }) => bytes.buffer as ArrayBuffer)
-    const keys = fragments.map(({ key }) => key)
-    const built = await session.call<BuiltTable>('build', { fragments }, transfer)
-    this.damagedFragments.push(...built.damaged)
-    if (built.packs > 0) this.tables.push(this.marked(built.table))
-    for (const key of keys) this.loaded.add(key)
+  private async fetch(
+    infos: readonly ObjectInfo[],
+    get: (info: ObjectInfo) => Promise<FetchedFragment | undefined>,
+    signal?: AbortSignal,
+  ): Promise<FetchedFragment[]> {
+    const fetched: FetchedFragment[] = []
+    for await (const fragment of mapBounded(infos, this.target.traits.maxConcurrency, get, signal)) {
+      if (fragment) fetched.push(fragment)
+    }
+    return fetched
   }
+
+  private async getNearest({ key, size }: ObjectInfo, signal?: AbortSignal): Promise<FetchedFragment | undefined> {
+    const near = await this.near.get({ key, bytes: size })
+    if (near !== undefined) return { key, bytes: near, isNear: true }
+    const bytes = await getOrUndefined(this.target, key, signal)
+    if (bytes === undefined) return undefined
+    await this.near.put({ key, bytes: bytes.byteLength }, bytes)
+    return { key, bytes, isNear: false }
+  }
+
+  private async getAnew({ key, size }: ObjectInfo, signal?: AbortSignal): Promise<FetchedFragment | undefined> {
+    await this.near.drop({ key, bytes: size })
+    const bytes = await getOrUndefined(this.target, key, signal)
+    return bytes && { key, bytes, isNear: false }
+  }
+
+  /** Gives those that cannot be read. */
+  private async build(fetched: readonly FetchedFragment[], session: Session): Promise<BuiltTable['damaged']> {
+    const fragments = fetched.map(({ key, bytes }): StoredFragment => ({ key, bytes }))
+    const transfer = fragments.map(({ bytes }) => bytes.buffer as ArrayBuffer)
+    const built = await session.call<BuiltTable>('build', { fragments }, transfer)
+    if (built.packs > 0) this.tables.push(this.marked(built.table))
+    for (const { key } of fragments) this.loaded.add(key)
+    return built.damaged
+  }
+}
+
+interface FetchedFragment extends StoredFragment {
+  isNear: boolean
 }
 
 export async function getOrUndefined(

@@ -4,6 +4,7 @@ import { corrupt } from '../model/json-record.ts'
 import { type Note, noteRecord } from '../model/note.ts'
 import type { SnapshotRecord } from '../model/snapshot.ts'
 import type { CallSignal } from '../targets/target.ts'
+import { NO_CACHE, type ObjectCache } from './cache/object-cache.ts'
 import { noteKey, PREFIX, parseKey } from './keys-layout.ts'
 import type { Records } from './records.ts'
 import { type DamagedObject, RecordListing } from './records-listing.ts'
@@ -36,11 +37,14 @@ const MAX_ATTEMPTS = 20
 
 export class Notes {
   readonly #records: Records
+  readonly #near: ObjectCache
   readonly #listing: RecordListing<Note>
 
-  constructor(records: Records) {
+  /** Without `near` every object is read from the target. */
+  constructor(records: Records, near: ObjectCache = NO_CACHE) {
     this.#records = records
-    this.#listing = listingOf(records, PREFIX.notes)
+    this.#near = near
+    this.#listing = listingOf(records, PREFIX.notes, near)
   }
 
   /** The newest note of every snapshot. One that cannot be read is in `damaged`, and the one before it counts. */
@@ -60,7 +64,9 @@ export class Notes {
       const note: Note = { ...changed, snapshot, at: now, ...(actor !== undefined && { actor }) }
       const key = noteKey(snapshot, n + 1)
       const sealed = this.#records.seal('snapshots', key, noteRecord.encode(note))
-      if ((await this.#records.create(key, sealed, { signal })) !== 'exists') return note
+      if ((await this.#records.create(key, sealed, { signal })) === 'exists') continue
+      await this.#near.put({ key, bytes: sealed.byteLength }, sealed)
+      return note
     }
     throw new BackupError('RUN_EXISTS', `others keep changing the notes of snapshot ${snapshot}`, {
       origin: 'repository',
@@ -71,13 +77,14 @@ export class Notes {
 
   /** The newest readable note, and the highest number in use (0: none). */
   async #newest(snapshot: string, options: CallSignal): Promise<{ note: Note | undefined; n: number }> {
-    const { notes, highest } = await newestNotes(listingOf(this.#records, `${PREFIX.notes}${snapshot}/`), options)
+    const listing = listingOf(this.#records, `${PREFIX.notes}${snapshot}/`, this.#near)
+    const { notes, highest } = await newestNotes(listing, options)
     return { note: notes.get(snapshot), n: highest.get(snapshot) ?? 0 }
   }
 }
 
-function listingOf(records: Records, prefix: string): RecordListing<Note> {
-  return new RecordListing(records, prefix, (key, stored) => decode(records, key, stored))
+function listingOf(records: Records, prefix: string, near: ObjectCache): RecordListing<Note> {
+  return new RecordListing(records, prefix, (key, stored) => decode(records, key, stored), near)
 }
 
 /** Reads the highest of each snapshot; where that is damaged, the one below it, and so on. */

@@ -34,7 +34,7 @@ export class OpenRepository {
     this.pool = pool
     this.transforms = transforms
     this.decodeCheck = decodeCheck
-    this.index = new IndexSet(repository.target)
+    this.index = new IndexSet(repository.target, repository.cache)
   }
 
   get id(): string {

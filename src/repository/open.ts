@@ -7,6 +7,7 @@ import type { ChunkingProfileRecord, Config } from '../model/config.ts'
 import type { Target } from '../targets/target.ts'
 import type { Transform } from '../transforms/transform.ts'
 import { createOpener, createSealer } from '../workers/box.ts'
+import { NO_CACHE, type ObjectCache } from './cache/object-cache.ts'
 import { claimedConfig, readConfigs, type StoredConfig, verifyConfigs } from './config-chain.ts'
 import { createRepository } from './create.ts'
 import { isCreatable, notFound } from './create-place.ts'
@@ -29,6 +30,8 @@ export interface OpenRepositoryOptions {
   /** Finds the transforms that stored data names. */
   registry: Parameters<typeof createOpener>[0]['transforms']
   now: Date
+  /** Makes the local cache of a repository. Default: none. */
+  cache?: ((repositoryId: string) => ObjectCache) | undefined
   signal?: AbortSignal | undefined
   /** For a new repository: cost of the passphrase. Default 2^17, 8, 1 (128 MiB, half a second). */
   kdfParameters?: KdfParameters | undefined
@@ -44,6 +47,8 @@ export interface Repository {
   readonly keyring: Keyring
   readonly config: Config
   readonly target: Target
+  /** Copies of stored bytes near by. */
+  readonly cache: ObjectCache
   readonly records: Records
   readonly snapshots: Snapshots
   readonly notes: Notes
@@ -126,16 +131,18 @@ function assemble(options: OpenRepositoryOptions, config: Config, keyring: Keyri
   const sealer = createSealer({ keyring, repositoryId, transforms })
   const opener = createOpener({ keyring, repositoryId, transforms: registry })
   const records = new Records(target, sealer, opener)
+  const cache = options.cache?.(repositoryId) ?? NO_CACHE
   const { createOnly } = target.traits
   return {
     repositoryId,
     keyring,
     config,
     target,
+    cache,
     records,
-    snapshots: new Snapshots(records),
-    notes: new Notes(records),
-    reports: new Reports(records),
+    snapshots: new Snapshots(records, cache),
+    notes: new Notes(records, cache),
+    reports: new Reports(records, cache),
     createOnly,
     created,
     warnings: createOnly ? [] : [noCreateOnce(target)],

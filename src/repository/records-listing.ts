@@ -1,7 +1,9 @@
 /** Reads every record below a prefix, keeping what was decoded: nearly all of them never change. */
+import { sha256Hex } from '../crypto/hash.ts'
 import { BackupError, type ErrorCode } from '../errors.ts'
 import type { CallSignal, ObjectInfo } from '../targets/target.ts'
 import { mapBounded } from '../util/concurrency.ts'
+import { NO_CACHE, type ObjectCache } from './cache/object-cache.ts'
 import type { Records } from './records.ts'
 
 /** One object that could not be read; the others are listed all the same. */
@@ -29,6 +31,13 @@ export function isDamage(error: unknown): error is BackupError {
   return BackupError.is(error) && DAMAGE.has(error.code)
 }
 
+/** What a prefix held when it was listed. Nothing of it is read before it is asked for. */
+export interface ListedKeys<T> {
+  readonly keys: readonly string[]
+  /** Of these keys. What was deleted meanwhile is left out. */
+  read(keys: readonly string[], signal?: AbortSignal): Promise<ListedRecords<T>>
+}
+
 interface Cached<T> {
   readonly stamp: string
   readonly item: T
@@ -38,23 +47,44 @@ export class RecordListing<T> {
   readonly #records: Records
   readonly #prefix: string
   readonly #decode: (key: string, stored: Uint8Array) => T
+  readonly #near: ObjectCache
   #cache: ReadonlyMap<string, Cached<T>> = new Map()
 
-  /** `decode` is called once for each object and its stamp (size, time, checksum). */
-  constructor(records: Records, prefix: string, decode: (key: string, stored: Uint8Array) => T) {
+  /**
+   * `decode` is called once for each object and its stamp (size, time, checksum). `near` is asked before the target. It is
+   * believed where the size is the listed one, and the checksum where one is listed: all but snapshots is never
+   * overwritten, and what takes a snapshot's place, a tombstone, is always shorter. Times are not asked: some stores
+   * count whole seconds, and whoever has just stored a record does not know its time.
+   */
+  constructor(
+    records: Records,
+    prefix: string,
+    decode: (key: string, stored: Uint8Array) => T,
+    near: ObjectCache = NO_CACHE,
+  ) {
     this.#records = records
     this.#prefix = prefix
     this.#decode = decode
+    this.#near = near
   }
 
   async list({ signal, select }: ListRecordsOptions = {}): Promise<ListedRecords<T>> {
+    const { keys, read } = await this.look({ signal })
+    return await read(select?.(keys) ?? keys, signal)
+  }
+
+  async look({ signal }: CallSignal = {}): Promise<ListedKeys<T>> {
     const infos = new Map<string, ObjectInfo>()
     for await (const info of this.#records.target.list(this.#prefix, { signal })) infos.set(info.key, info)
-    const keys = select?.([...infos.keys()]) ?? [...infos.keys()]
     const known = this.#stillKnown(infos)
-    const damaged = await this.#readInto(known, keys, infos, signal)
     this.#cache = known
-    return { items: chosen(keys, known), damaged }
+    return {
+      keys: [...infos.keys()],
+      read: async (keys, stop) => {
+        const damaged = await this.#readInto(known, keys, infos, stop)
+        return { items: chosen(keys, known), damaged }
+      },
+    }
   }
 
   /** What the cache holds of the listed objects, without those whose stamp says that they were overwritten. */
@@ -76,23 +106,54 @@ export class RecordListing<T> {
     const wanted = keys.filter((key) => !known.has(key))
     const limit = Math.max(1, Math.min(MAX_READS, this.#records.target.traits.maxConcurrency))
     const damaged: DamagedObject[] = []
-    for await (const { key, item, error } of mapBounded(wanted, limit, (key, stop) => this.#read(key, stop), signal)) {
+    const read = (key: string, stop: AbortSignal): Promise<Read<T>> => this.#read(infos.get(key)!, stop)
+    for await (const { key, item, error } of mapBounded(wanted, limit, read, signal)) {
       if (error !== undefined) damaged.push({ key, error })
       else if (item !== undefined) known.set(key, { stamp: stampOf(infos.get(key)!), item: item.value })
     }
     return damaged
   }
 
-  /** Neither item nor error: it was deleted after it was listed. */
-  async #read(key: string, signal: AbortSignal): Promise<{ key: string; item?: { value: T }; error?: BackupError }> {
+  async #read(info: ObjectInfo, signal: AbortSignal): Promise<Read<T>> {
+    const { key } = info
+    const near = await this.#readNear(info)
+    if (near !== undefined) return { key, item: near }
     try {
       const stored = await this.#records.find(key, { signal })
-      return stored === undefined ? { key } : { key, item: { value: this.#decode(key, stored) } }
+      if (stored === undefined) return { key }
+      const item = { value: this.#decode(key, stored) }
+      await this.#near.put({ key, bytes: stored.byteLength }, stored)
+      return { key, item }
     } catch (error) {
       if (isDamage(error)) return { key, error }
       throw error
     }
   }
+
+  async #readNear(info: ObjectInfo): Promise<{ value: T } | undefined> {
+    const item = { key: info.key, bytes: info.size }
+    const stored = await this.#near.get(item)
+    if (stored === undefined) return undefined
+    try {
+      if (this.#fitsChecksum(info, stored)) return { value: this.#decode(info.key, stored) }
+    } catch (error) {
+      if (!isDamage(error)) throw error
+    }
+    await this.#near.drop(item)
+    return undefined
+  }
+
+  #fitsChecksum({ checksum }: ObjectInfo, stored: Uint8Array): boolean {
+    const { checksums } = this.#records.target.traits
+    return checksum === undefined || checksums !== 'sha256' || checksum === sha256Hex(stored)
+  }
+}
+
+/** Neither item nor error: it was deleted after it was listed. */
+interface Read<T> {
+  readonly key: string
+  readonly item?: { readonly value: T }
+  readonly error?: BackupError
 }
 
 function stampOf(info: ObjectInfo): string {

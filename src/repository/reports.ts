@@ -3,6 +3,7 @@ import { BackupError } from '../errors.ts'
 import { corrupt } from '../model/json-record.ts'
 import { type ReportRecord, reportRecord } from '../model/report.ts'
 import type { CallSignal } from '../targets/target.ts'
+import { NO_CACHE, type ObjectCache } from './cache/object-cache.ts'
 import { PREFIX, parseKey, reportKey } from './keys-layout.ts'
 import type { Records } from './records.ts'
 import { type DamagedObject, RecordListing } from './records-listing.ts'
@@ -15,18 +16,23 @@ export interface ReportListing {
 
 export class Reports {
   readonly #records: Records
+  readonly #near: ObjectCache
   readonly #listing: RecordListing<ReportRecord>
 
-  constructor(records: Records) {
+  /** Without `near` every object is read from the target. */
+  constructor(records: Records, near: ObjectCache = NO_CACHE) {
     this.#records = records
-    this.#listing = new RecordListing(records, PREFIX.reports, (key, stored) => decode(records, key, stored))
+    this.#near = near
+    this.#listing = new RecordListing(records, PREFIX.reports, (key, stored) => decode(records, key, stored), near)
   }
 
   /** Stored once; RUN_EXISTS if another run of that id has left one. */
   async write(report: ReportRecord, options: CallSignal = {}): Promise<void> {
     const key = reportKey(report.runId)
     const sealed = this.#records.seal('control', key, reportRecord.encode(report))
-    if ((await this.#records.create(key, sealed, options)) !== 'exists') return
+    if ((await this.#records.create(key, sealed, options)) !== 'exists') {
+      return await this.#near.put({ key, bytes: sealed.byteLength }, sealed)
+    }
     throw new BackupError('RUN_EXISTS', `there is a report of a run ${report.runId} already`, {
       origin: 'usage',
       details: { runId: report.runId },

@@ -7,7 +7,7 @@ import { runKey } from './keys-layout.ts'
 import type { Records } from './records.ts'
 import { readAbsentPacks } from './runs-absent.ts'
 import { Heartbeat } from './runs-heartbeat.ts'
-import type { SnapshotListing, Snapshots } from './snapshots.ts'
+import type { FoundSnapshots, Snapshots } from './snapshots.ts'
 
 export interface StartRunOptions extends CallSignal {
   /** Also the id of the snapshot that it will commit. */
@@ -41,7 +41,7 @@ export class Run {
   /** Names, in hex, of packs that this run must neither reuse nor count on. */
   readonly absentPacks: ReadonlySet<string>
   /** What was there when it started; the parent is chosen from these. */
-  readonly listing: SnapshotListing
+  readonly found: FoundSnapshots
   readonly heartbeat: Heartbeat
   readonly #records: Records
   #kept = false
@@ -51,13 +51,8 @@ export class Run {
     this.runId = start.runId
     this.startedAt = start.startedAt
     this.absentPacks = start.absentPacks
-    this.listing = start.listing
+    this.found = start.found
     this.heartbeat = start.heartbeat
-  }
-
-  /** Newest first. */
-  get snapshots(): SnapshotListing['snapshots'] {
-    return this.listing.snapshots
   }
 
   /**
@@ -82,7 +77,7 @@ interface RunStart {
   runId: string
   startedAt: Date
   absentPacks: ReadonlySet<string>
-  listing: SnapshotListing
+  found: FoundSnapshots
   heartbeat: Heartbeat
 }
 
@@ -103,9 +98,9 @@ export async function startRun(place: RunPlace, options: StartRunOptions): Promi
   })
   try {
     const absentPacks = await readAbsentPacks(records, { signal })
-    const listing = await snapshots.list({ signal })
-    requireUnused(runId, listing)
-    return new Run(records, { runId, startedAt, absentPacks, listing, heartbeat })
+    const found = await snapshots.look({ signal })
+    await requireUnused(runId, found, { signal })
+    return new Run(records, { runId, startedAt, absentPacks, found, heartbeat })
   } catch (error) {
     await heartbeat.stop()
     await removeRun(records, runId)
@@ -133,10 +128,10 @@ function sealRun(records: Records, options: StartRunOptions, startedAt: Date, be
 }
 
 /** A damaged object of that id counts too: nobody can say what it was. */
-function requireUnused(runId: string, { snapshots, tombstones, damaged }: SnapshotListing): void {
-  if (tombstones.has(runId)) throw runFenced(runId)
-  const used = snapshots.some(({ id }) => id === runId) || damaged.some(({ key }) => key.endsWith(`/${runId}`))
-  if (used) throw runExists(runId, 'has made a snapshot')
+async function requireUnused(runId: string, found: FoundSnapshots, options: CallSignal): Promise<void> {
+  if (!found.has(runId)) return
+  const { tombstones } = await found.one(runId, options)
+  throw tombstones.has(runId) ? runFenced(runId) : runExists(runId, 'has made a snapshot')
 }
 
 /** Best effort: what stays is cleaned up by the next prune. */

@@ -16,11 +16,15 @@ import { IdTable } from '../workers/id-table.ts'
 import type { FinishedPack } from '../workers/pack-builder.ts'
 import { type Handlers, Moved, type Session, type Thread } from '../workers/rpc.ts'
 import type { VaultPlain } from '../workers/vault.ts'
+import { keepTree } from './cache/keep-tree.ts'
+import { type ObjectCache, rangeThrough } from './cache/object-cache.ts'
 import type { IndexSet } from './index-set.ts'
 import { indexKey, packKey } from './keys-layout.ts'
 
 export interface WriterOptions {
   target: Target
+  /** Gets copies of fragments and pages, so that the next process need not ask for them. */
+  cache: ObjectCache
   vault: VaultPlain
   index: IndexSet
   threads: readonly Thread[]
@@ -108,10 +112,12 @@ export class RepositoryWriter {
     }
   }
 
-  private async range({ pack, start, end }: RangeRequest): Promise<Moved> {
-    const { target, signal } = this.options
-    const bytes = await target.get(packKey(pack), { range: { start, end }, signal })
-    return new Moved(bytes, [bytes.buffer])
+  private async range(request: RangeRequest): Promise<Moved | null> {
+    const { target, cache, signal } = this.options
+    const { pack, start, end } = request
+    const fetch = (): Promise<Uint8Array<ArrayBuffer>> => target.get(packKey(pack), { range: { start, end }, signal })
+    const bytes = await rangeThrough(cache, request, fetch)
+    return bytes && new Moved(bytes, [bytes.buffer])
   }
 
   private async store(pack: FinishedPack): Promise<Moved> {
@@ -122,6 +128,7 @@ export class RepositoryWriter {
     const { name, packBytes, directory } = pack
     this.facts.push({ name, packBytes, directory })
     this.unrecorded.push({ name, packBytes, directory })
+    await keepTree(this.options.cache, hex(name), pack)
     onStored(packBytes)
     if (this.unrecorded.length >= CHECKPOINT_PACKS) this.checkpoint()
     this.growClaims()
@@ -158,6 +165,7 @@ export class RepositoryWriter {
     const key = indexKey(hex(randomBytes(32)))
     const sealed = await this.indexer.call<Uint8Array<ArrayBuffer>>('seal', { key, runId, packs })
     await this.put(key, sealed)
+    await this.options.cache.put({ key, bytes: sealed.byteLength }, sealed)
     this.fragmentKeys.push(key)
   }
 

@@ -12,6 +12,13 @@ export interface RangeRequest {
   pack: string
   start: number
   end: number
+  /** One segment of pages, lists or facts: worth keeping near. */
+  metadata?: boolean
+  /**
+   * What was given the last time is damaged: it is to come from the target itself. The answer is null where it did so
+   * then.
+   */
+  again?: boolean
 }
 
 const CACHED_SEGMENTS = 6
@@ -34,7 +41,15 @@ export class ChunkReader {
   async chunk(id: Uint8Array, lengthBytes: number): Promise<Uint8Array> {
     const location = this.index.find(id)
     if (!location) throw missingChunk(id)
-    return checkedChunk(this.vault, await this.segment(location), id, lengthBytes, location)
+    const opened = this.segment(location)
+    try {
+      return checkedChunk(this.vault, await opened, id, lengthBytes, location)
+    } catch (error) {
+      if (!BackupError.is(error) || error.code !== 'OBJECT_CORRUPT') throw error
+      const anew = await this.reload(location, opened)
+      if (anew === null) throw error
+      return checkedChunk(this.vault, anew, id, lengthBytes, location)
+    }
   }
 
   private segment(location: Location): Promise<Uint8Array> {
@@ -50,10 +65,21 @@ export class ChunkReader {
   }
 
   private async load(location: Location): Promise<Uint8Array> {
-    const { pack, segmentOffset, storedBytes } = location
-    const request: RangeRequest = { pack, start: segmentOffset, end: segmentOffset + storedBytes }
-    const bytes = (await this.host.call('range', request)) as Uint8Array
+    const bytes = (await this.host.call('range', requestFor(location))) as Uint8Array
     return openSegment(this.vault, bytes, 0, location)
+  }
+
+  /** A segment that could not be used: what lay near may be damaged. Null if it came from the target. */
+  private async reload(location: Location, failed: Promise<Uint8Array>): Promise<Uint8Array | null> {
+    const { segmentKey } = location
+    const other = this.cache.get(segmentKey)
+    // Somebody else who met the damage has it by now.
+    if (other && other !== failed) return await other
+    const bytes = (await this.host.call('range', { ...requestFor(location), again: true })) as Uint8Array | null
+    if (bytes === null) return null
+    const opened = openSegment(this.vault, bytes, 0, location)
+    this.cache.set(segmentKey, Promise.resolve(opened))
+    return opened
   }
 
   /** The references of a list chunk. */
@@ -78,6 +104,10 @@ export class ChunkReader {
       else yield ref
     }
   }
+}
+
+function requestFor({ pack, segmentOffset, storedBytes }: Location): RangeRequest {
+  return { pack, start: segmentOffset, end: segmentOffset + storedBytes, metadata: true }
 }
 
 /** A chunk of an opened segment, after its id has been computed anew. */

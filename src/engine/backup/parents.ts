@@ -1,7 +1,7 @@
 /** Which older snapshot each source is compared with. */
 import type { TreeRoot } from '../../model/page.ts'
 import type { SnapshotSourceRecord } from '../../model/snapshot.ts'
-import type { SnapshotInfo } from '../../repository/snapshots.ts'
+import type { FoundSnapshots, SnapshotInfo } from '../../repository/snapshots.ts'
 import type { ParsedBackupOptions } from '../options-backup.ts'
 import { resolveSnapshot } from '../snapshot-ref.ts'
 import { treeRoot, viewSnapshot } from '../snapshot-view.ts'
@@ -27,25 +27,32 @@ export class Parents {
   }
 }
 
-/** `snapshots`: newest first. */
-export function chooseParents(
-  snapshots: readonly SnapshotInfo[],
+/** No more snapshots are read than it takes: from the newest on, until all sources have their parent. */
+export async function chooseParents(
+  found: FoundSnapshots,
   host: string,
   { parent, sources }: Pick<ParsedBackupOptions, 'parent' | 'sources'>,
-): Parents {
+  signal: AbortSignal,
+): Promise<Parents> {
   const chosen = new Map<string, SnapshotInfo>()
   if (parent === 'none') return new Parents(chosen)
-  const named = parent === 'auto' ? undefined : namedParent(snapshots, parent)
-  const candidates = named
-    ? [named]
-    : snapshots.filter(({ record }) => record.host === host && record.kind === 'backup')
-  for (const { name, kind } of sources) {
-    const has = ({ record }: SnapshotInfo): boolean =>
-      record.sources.some((each) => each.name === name && each.kind === kind)
-    const found = candidates.find(has)
-    if (found) chosen.set(name, found)
+  if (parent !== 'auto') {
+    choose(chosen, namedParent((await found.all({ signal })).snapshots, parent), sources)
+    return new Parents(chosen)
+  }
+  if (sources.length === 0) return new Parents(chosen)
+  for await (const info of found.newestFirst({ signal })) {
+    if (info.record.host === host && info.record.kind === 'backup') choose(chosen, info, sources)
+    if (chosen.size === sources.length) break
   }
   return new Parents(chosen)
+}
+
+function choose(chosen: Map<string, SnapshotInfo>, info: SnapshotInfo, sources: ParsedBackupOptions['sources']): void {
+  for (const { name, kind } of sources) {
+    const has = info.record.sources.some((each) => each.name === name && each.kind === kind)
+    if (has && !chosen.has(name)) chosen.set(name, info)
+  }
 }
 
 function namedParent(snapshots: readonly SnapshotInfo[], ref: SnapshotRef): SnapshotInfo {

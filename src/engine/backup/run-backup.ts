@@ -81,7 +81,7 @@ async function withinRun(
   protocol: Run,
   lease: Lease,
 ): Promise<BodyResult<'backup'>> {
-  const parents = chooseParents(protocol.snapshots, engine.host, options)
+  const parents = await chooseParents(protocol.found, engine.host, options, run.signal)
   const loading = engine.repository.refreshIndex(lease, run.signal, protocol)
   const reading = new Reading(engine, borrowed(lease), run.signal)
   const factsOf = async (source: string): Promise<SourceFacts | undefined> => {
@@ -146,6 +146,7 @@ async function writeSnapshot(
       run: protocol,
       snapshot,
       clock: engine.clock,
+      cache: engine.repository.repository.cache,
       signal: run.signal,
     })
     // Durable by now: an abort that comes too late, or a thread that dies, only costs reading the fragments back.
@@ -173,6 +174,7 @@ function openWriter(
       clock: engine.clock,
       onRetry: (notice) => run.emit('target:retry', notice),
     }),
+    cache: repository.cache,
     vault: engine.repository.vault(),
     index,
     threads: lease.threads,

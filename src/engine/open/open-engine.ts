@@ -1,6 +1,7 @@
 /** Opens the repository for an engine. Starts no worker and no timer. */
 import { newId } from '../../crypto/random.ts'
 import type { Warning } from '../../events.ts'
+import type { ObjectCache } from '../../repository/cache/object-cache.ts'
 import { openRepository } from '../../repository/open.ts'
 import { OpenRepository } from '../../repository/open-repository.ts'
 import type { Reports } from '../../repository/reports.ts'
@@ -12,6 +13,7 @@ import type { EngineBasics } from '../engine-context.ts'
 import { fromRecord, toRecord } from '../report-record.ts'
 import type { EngineParts, ReportStore } from '../types-context.ts'
 import type { EngineOptions } from '../types-engine.ts'
+import { openCache } from './open-cache.ts'
 
 export async function openEngine(options: EngineOptions, basics: EngineBasics): Promise<EngineParts> {
   const { target, key, create = 'if-empty' } = options
@@ -20,13 +22,16 @@ export async function openEngine(options: EngineOptions, basics: EngineBasics): 
   const registry = new TransformRegistry(
     transforms.filter(({ kind, id }) => kind !== 'encrypt' || id !== 'aes-256-gcm'),
   )
-  const repository = await openRepository({ target, key, create, transforms, registry, now: basics.clock.now() })
-  const warnings: Warning[] = [...repository.warnings]
-  for (const warning of warnings) basics.logger.warn({ warning }, warning.message)
-  const pool = acquirePool(options.workers, (warning) => {
+  const warnings: Warning[] = []
+  const warn = (warning: Warning): void => {
     warnings.push(warning)
     basics.logger.warn({ warning }, warning.message)
-  })
+  }
+  const cache = (repositoryId: string): ObjectCache => openCache(options, repositoryId, warn)
+  const now = basics.clock.now()
+  const repository = await openRepository({ target, key, create, transforms, registry, now, cache })
+  for (const warning of repository.warnings) warn(warning)
+  const pool = acquirePool(options.workers, warn)
   const open = new OpenRepository({ repository, pool, transforms, decodeCheck: options.decodeCheck ?? true })
   return {
     repository: open,
@@ -35,7 +40,7 @@ export async function openEngine(options: EngineOptions, basics: EngineBasics): 
     reports: reportStore(repository.reports),
     warnings,
     newRunId: () => newId(basics.clock.now()),
-    closers: [() => open.close(), () => target.close()],
+    closers: [() => open.close(), () => repository.cache.settled(), () => target.close()],
   }
 }
 

@@ -57,7 +57,9 @@ interface Counted {
 function handlersOf(work: CheckWork, counted: Counted): Handlers {
   const { progress } = work
   return {
-    range: async ({ pack, start, end }: RangeRequest) => {
+    // Never from the local cache: what lies near proves nothing.
+    range: async ({ pack, start, end, again }: RangeRequest) => {
+      if (again) return null
       const bytes = await readPack(work.engine.target, pack, { range: { start, end }, signal: work.signal })
       return new Moved(bytes, [bytes.buffer])
     },

@@ -1,0 +1,55 @@
+/** What a local copy of stored bytes has to offer. Who reads from it authenticates the bytes as if they came from the target. */
+import type { RangeRequest } from '../../workers/chunk-reader.ts'
+import { packKey } from '../keys-layout.ts'
+
+/** A record, or a range of a pack. What is kept under it never changes, but for snapshots: see `RecordListing`. */
+export interface CachedItem {
+  readonly key: string
+  /** Of a range; absent for a whole object. */
+  readonly start?: number
+  readonly bytes: number
+}
+
+/** No method rejects: whatever is wrong with the cache, the target still has everything. */
+export interface ObjectCache {
+  readonly isOn: boolean
+  /** As many bytes as asked for, which own their buffer; else undefined. */
+  get(item: CachedItem): Promise<Uint8Array<ArrayBuffer> | undefined>
+  /** The bytes are free for other use once this resolves. */
+  put(item: CachedItem, body: Uint8Array): Promise<void>
+  /** For what turned out not to be what it should be. */
+  drop(item: CachedItem): Promise<void>
+  /** Resolves when nothing goes on behind the callers. */
+  settled(): Promise<void>
+}
+
+export const NO_CACHE: ObjectCache = {
+  isOn: false,
+  get: async () => undefined,
+  put: async () => {},
+  drop: async () => {},
+  settled: async () => {},
+}
+
+/**
+ * A worker's request for a range of a pack. Metadata (pages, lists, facts) is kept. Null: the worker could not use
+ * what it was given and asks again, and that had come from the target itself.
+ */
+export async function rangeThrough(
+  cache: ObjectCache,
+  { pack, start, end, metadata = false, again = false }: RangeRequest,
+  fetch: () => Promise<Uint8Array<ArrayBuffer>>,
+): Promise<Uint8Array<ArrayBuffer> | null> {
+  const item = { key: packKey(pack), start, bytes: end - start }
+  if (again) {
+    if (!cache.isOn) return null
+    await cache.drop(item)
+    return await fetch()
+  }
+  if (!metadata) return await fetch()
+  const kept = await cache.get(item)
+  if (kept !== undefined) return kept
+  const fetched = await fetch()
+  await cache.put(item, fetched)
+  return fetched
+}
