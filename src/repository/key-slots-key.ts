@@ -1,4 +1,5 @@
 /** The keys a caller gives. A key is an object that shows its kind and nothing else: the secret cannot be printed. */
+import type { KdfParameters } from '../crypto/kdf.ts'
 import { BackupError } from '../errors.ts'
 
 /** Made by `passphrase()` or `rawKey()`. Holds a secret that never shows up in logs, errors or JSON. */
@@ -6,7 +7,8 @@ export interface Key {
   readonly kind: string
 }
 
-export type Secret = { kind: 'passphrase'; text: string } | { kind: 'raw'; bytes: Uint8Array }
+/** `kdf`: what a new slot for it costs, where that is not the default. */
+export type Secret = { kind: 'passphrase'; text: string; kdf?: KdfParameters } | { kind: 'raw'; bytes: Uint8Array }
 
 const RAW_KEY_BYTES = 32
 const secrets = new WeakMap<Key, Secret>()
@@ -32,6 +34,15 @@ export function rawKey(value: Uint8Array | string | undefined): Key {
     throw invalid(`rawKey: expected ${RAW_KEY_BYTES} bytes, or them in hex or base64`)
   }
   return keyOf({ kind: 'raw', bytes: new Uint8Array(bytes) })
+}
+
+/** The lowest cost that a slot may have: 4 MiB and a few milliseconds. */
+const CHEAP_KDF: KdfParameters = { N: 2 ** 15, r: 1, p: 1 }
+
+/** For `holdfast/testing` alone: the same key, whose new slots are cheap to open, and cheap to guess. */
+export function cheapKey(key: Key): Key {
+  const secret = secretOf(key)
+  return secret.kind === 'passphrase' ? keyOf({ ...secret, kdf: CHEAP_KDF }) : key
 }
 
 /** The secret behind a key. INVALID_OPTIONS for an object that `passphrase()` or `rawKey()` did not make. */

@@ -64,7 +64,7 @@ function headerOf(secret: Secret, options: NewSlotOptions): KeySlotHeader {
   const common = { repositoryId, label, createdAt: now }
   const salt = Buffer.from(randomBytes(SALT_BYTES)).toString('base64')
   if (secret.kind === 'raw') return { kind: 'raw', ...common, kdf: { name: 'hkdf-sha256', salt } }
-  const { N, r, p } = options.kdf ?? DEFAULT_KDF
+  const { N, r, p } = options.kdf ?? secret.kdf ?? DEFAULT_KDF
   return { kind: 'passphrase', ...common, kdf: { name: 'scrypt', N, r, p, salt } }
 }
 

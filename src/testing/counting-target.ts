@@ -1,6 +1,6 @@
 /** Records what is asked of a target: for tests of how much traffic a verb makes. */
 import { type ObjectInfo, type Target, wrapTarget } from '../targets/target.ts'
-import type { TargetOperation } from './faulty-target.ts'
+import type { TargetOperation } from './fault-plan.ts'
 
 export interface RecordedCall {
   operation: TargetOperation

@@ -1,120 +1,170 @@
 /** Faults that no real store can be made to show on demand. */
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises'
 import { BackupError } from '../errors.ts'
 import { type CallSignal, type ObjectInfo, type Target, wrapTarget } from '../targets/target.ts'
-import { throwIfAborted } from '../util/abort.ts'
+import { abortError, throwIfAborted } from '../util/abort.ts'
+import { type FaultHit, FaultPlan, type PlannedFault, plannedError, type TargetOperation } from './fault-plan.ts'
+import { bentList, ChangeLog } from './faulty-list.ts'
 
-export type TargetOperation = 'put' | 'get' | 'list' | 'stat' | 'delete'
+export type { ErrorFault, FaultHit, OutcomeFault, PlannedFault, TargetOperation } from './fault-plan.ts'
 
-export interface PlannedFault {
-  operation: TargetOperation
-  /** Which call of that operation, from 1. */
-  nth: number
+export interface FaultyTarget extends Target {
+  /** What struck so far, in order. */
+  readonly hits: readonly FaultHit[]
+  /** Applies what was to come `late`, in the order it was asked for; gives the number of calls. Errors of theirs are not told. */
+  applyLate(): Promise<number>
   /**
-   * - `error`: nothing happens; rejects with TARGET_UNREACHABLE, retryable.
-   * - `delay`: happens 20 turns of the event loop later than asked.
-   * - `truncate`: success is reported for a half: half a body is kept by put or given by get, half the keys are listed
-   *   or deleted, half the size is told.
-   * - `lost-reply`: happens, but rejects with TARGET_UNREACHABLE, retryable.
+   * Throws if a planned fault never struck, or a late one was never applied: a test of a fault that was not met proves
+   * nothing.
    */
-  fault: 'error' | 'delay' | 'truncate' | 'lost-reply'
+  assertAllHit(): void
 }
 
-/**
- * Does what `inner` does, but for the planned faults; each strikes once. `assertAllHit` throws if one never did: a test
- * of a fault that was not met proves nothing.
- */
-export function faultyTarget(inner: Target, plan: readonly PlannedFault[]): Target & { assertAllHit(): void } {
-  const pending = new Set(plan)
-  const calls = new Map<TargetOperation, number>()
-  const next = (operation: TargetOperation): PlannedFault['fault'] | undefined => {
-    const nth = (calls.get(operation) ?? 0) + 1
-    calls.set(operation, nth)
-    const planned = [...pending].find((each) => each.operation === operation && each.nth === nth)
-    if (planned !== undefined) pending.delete(planned)
-    return planned?.fault
-  }
-  const assertAllHit = (): void => {
-    const missed = [...pending].map(({ operation, nth, fault }) => `${fault} of ${operation} ${nth}`)
-    if (missed.length > 0) throw new Error(`planned faults that were never met: ${missed.join(', ')}`)
-  }
-  return wrapTarget(inner, { ...faultyCalls(inner, next), assertAllHit })
+interface Call {
+  readonly operation: TargetOperation
+  readonly key: string
+  readonly signal: AbortSignal | undefined
 }
 
-function faultyCalls(inner: Target, next: (operation: TargetOperation) => PlannedFault['fault'] | undefined) {
+type Run<T> = (signal: AbortSignal | undefined) => Promise<T>
+
+const DELAY_TURNS = 20
+
+/** Does what `inner` does, but for the planned faults. @throws BackupError INVALID_OPTIONS for a plan that cannot be */
+export function faultyTarget(inner: Target, plan: readonly PlannedFault[]): FaultyTarget {
+  const faults = new FaultPlan(plan)
+  const log = faults.has('stale') ? new ChangeLog(inner) : undefined
+  const late: (() => Promise<unknown>)[] = []
+  return wrapTarget(inner, {
+    ...changingCalls({ inner, faults, log, late }),
+    ...readingCalls(inner, faults, log),
+    hits: faults.hits,
+    async applyLate() {
+      const due = late.splice(0)
+      for (const apply of due) await apply().catch(() => undefined)
+      return due.length
+    },
+    assertAllHit() {
+      const missed = faults.missed()
+      if (missed.length > 0) throw new Error(`planned faults that were never met: ${missed.join(', ')}`)
+      if (late.length > 0) throw new Error(`${late.length} late changes that were never applied: call applyLate()`)
+    },
+  })
+}
+
+interface Changing {
+  readonly inner: Target
+  readonly faults: FaultPlan
+  readonly log: ChangeLog | undefined
+  readonly late: (() => Promise<unknown>)[]
+}
+
+function changingCalls({ inner, faults, log, late }: Changing) {
+  const change = async <T>(keys: readonly string[], run: () => Promise<T>): Promise<T> => {
+    await log?.note(keys)
+    return await run()
+  }
   return {
-    put: (key, body, call) =>
-      strike('put', key, next('put'), (cut) => inner.put(key, cut ? half(body) : body, call), call?.signal),
-    get: (key, call) =>
-      strike('get', key, next('get'), async (cut) => whole(await inner.get(key, call), cut), call?.signal),
-    stat: (key, call) =>
-      strike('stat', key, next('stat'), async (cut) => smaller(await inner.stat(key, call), cut), call?.signal),
-    delete: (keys, call) =>
-      strike(
-        'delete',
-        keys[0] ?? '',
-        next('delete'),
-        (cut) => inner.delete(cut ? keys.slice(0, keys.length >> 1) : keys, call),
-        call?.signal,
-      ),
-    list: (prefix, call) => faultyList(inner, next('list'), prefix, call),
+    async put(key, body, options) {
+      const planned = faults.next('put', key)
+      const call: Call = { operation: 'put', key, signal: options?.signal }
+      const kept = planned?.fault === 'late' ? body.slice() : bentBody(body, planned)
+      const apply: Run<boolean> = (signal) => change([key], () => inner.put(key, kept, { ...options, signal }))
+      return await strike(call, planned, apply, late)
+    },
+    async delete(keys, options) {
+      const planned = faults.next('delete', keys[0] ?? '')
+      const call: Call = { operation: 'delete', key: keys[0] ?? '', signal: options?.signal }
+      const some = planned?.fault === 'truncate' ? keys.slice(0, keys.length >> 1) : [...keys]
+      const apply: Run<void> = (signal) => change(some, () => inner.delete(some, { signal }))
+      await strike(call, planned, apply, late)
+    },
+  } satisfies Partial<Target>
+}
+
+function readingCalls(inner: Target, faults: FaultPlan, log: ChangeLog | undefined) {
+  return {
+    async get(key, options) {
+      const planned = faults.next('get', key)
+      const call: Call = { operation: 'get', key, signal: options?.signal }
+      return await strike(call, planned, async () => bentBody(await inner.get(key, options), planned))
+    },
+    async stat(key, options) {
+      const planned = faults.next('stat', key)
+      const call: Call = { operation: 'stat', key, signal: options?.signal }
+      return await strike(call, planned, async () => smaller(await inner.stat(key, options), planned))
+    },
+    list: (prefix, options) => faultyList({ inner, faults, log }, prefix, options),
   } satisfies Partial<Target>
 }
 
 async function* faultyList(
-  inner: Target,
-  fault: PlannedFault['fault'] | undefined,
+  { inner, faults, log }: Omit<Changing, 'late'>,
   prefix: string,
-  call: CallSignal | undefined,
+  options: CallSignal | undefined,
 ): AsyncGenerator<ObjectInfo> {
-  if (fault === 'error') throw unreachable('list', prefix, 'it failed as planned')
-  if (fault === 'delay') await turns(20, call?.signal)
-  const all: ObjectInfo[] = []
-  for await (const info of inner.list(prefix, call)) {
-    if (fault === undefined || fault === 'delay') yield info
-    else all.push(info)
-  }
-  yield* all.slice(0, all.length >> 1)
+  const planned = faults.next('list', prefix)
+  const call: Call = { operation: 'list', key: prefix, signal: options?.signal }
+  if (planned !== undefined) await before(call, planned)
+  yield* bentList(inner.list(prefix, options), planned, { prefix, log })
   // The line breaks in the middle of a listing.
-  if (fault === 'lost-reply') throw unreachable('list', prefix, 'the reply was lost')
+  if (planned?.fault === 'lost-reply') throw lostReply(call)
 }
 
 async function strike<T>(
-  operation: TargetOperation,
-  key: string,
-  fault: PlannedFault['fault'] | undefined,
-  run: (cut: boolean) => Promise<T>,
-  signal: AbortSignal | undefined,
+  call: Call,
+  planned: PlannedFault | undefined,
+  run: Run<T>,
+  late?: (() => Promise<unknown>)[],
 ): Promise<T> {
-  if (fault === 'error') throw unreachable(operation, key, 'it failed as planned')
-  if (fault === 'delay') await turns(20, signal)
-  const result = await run(fault === 'truncate')
-  if (fault === 'lost-reply') throw unreachable(operation, key, 'the reply was lost')
+  if (planned !== undefined) await before(call, planned)
+  if (planned?.fault === 'late') {
+    // Whoever gave up is gone, and so is the signal: the request is on its way.
+    late?.push(() => run(undefined))
+    throw lostReply(call)
+  }
+  const result = await run(call.signal)
+  if (planned?.fault === 'lost-reply') throw lostReply(call)
   return result
 }
 
-async function turns(count: number, signal: AbortSignal | undefined): Promise<void> {
-  for (let turn = 0; turn < count; turn++) {
+/** What comes before the call, or in its place. */
+async function before({ operation, key, signal }: Call, planned: PlannedFault): Promise<void> {
+  throwIfAborted(signal)
+  const error = plannedError(planned, operation, key)
+  if (error !== undefined) throw error
+  if (planned.fault === 'delay') await delay(planned.delayMs, signal)
+}
+
+async function delay(ms: number | undefined, signal: AbortSignal | undefined): Promise<void> {
+  if (ms !== undefined) {
+    await wait(ms, undefined, signal && { signal }).catch(() => {
+      throw abortError(signal?.reason)
+    })
+    return
+  }
+  for (let turn = 0; turn < DELAY_TURNS; turn++) {
     throwIfAborted(signal)
     await nextTurn()
   }
   throwIfAborted(signal)
 }
 
-function half(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  return bytes.slice(0, bytes.byteLength >> 1)
+function bentBody(body: Uint8Array<ArrayBuffer>, planned: PlannedFault | undefined): Uint8Array<ArrayBuffer> {
+  if (planned?.fault === 'truncate') return body.slice(0, body.byteLength >> 1)
+  if (planned?.fault !== 'corrupt' || body.byteLength === 0) return body
+  const bent = body.slice()
+  const middle = bent.byteLength >> 1
+  bent[middle] = (bent[middle] as number) ^ 1
+  return bent
 }
 
-function whole(bytes: Uint8Array<ArrayBuffer>, cut: boolean): Uint8Array<ArrayBuffer> {
-  return cut ? half(bytes) : bytes
+function smaller(info: ObjectInfo | undefined, planned: PlannedFault | undefined): ObjectInfo | undefined {
+  return info && planned?.fault === 'truncate' ? { ...info, size: info.size >> 1 } : info
 }
 
-function smaller(info: ObjectInfo | undefined, cut: boolean): ObjectInfo | undefined {
-  return info && cut ? { ...info, size: info.size >> 1 } : info
-}
-
-function unreachable(operation: TargetOperation, key: string, why: string): BackupError {
-  return new BackupError('TARGET_UNREACHABLE', `${operation} of ${key}: ${why}`, {
+function lostReply({ operation, key }: Call): BackupError {
+  return new BackupError('TARGET_UNREACHABLE', `${operation} of ${key}: the reply was lost`, {
     origin: 'target',
     retryable: true,
     details: { operation, key },

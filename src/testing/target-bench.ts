@@ -1,7 +1,7 @@
 /** What the tests of targets share. */
 import assert from 'node:assert/strict'
 import { BackupError, type ErrorCode } from '../errors.ts'
-import type { Target } from '../targets/target.ts'
+import type { Target, TargetTraits } from '../targets/target.ts'
 
 /** What each test gets: a target, and a prefix of keys that is its own. */
 export interface Bench {
@@ -9,7 +9,12 @@ export interface Bench {
   prefix: string
   full: boolean
 }
-export type DefineTest = (name: string, body: (bench: Bench) => Promise<void>) => void
+/** `missing` says by which trait the target does not promise this at all: the test is then skipped, and shown so. */
+export type DefineTest = (
+  name: string,
+  body: (bench: Bench) => Promise<void>,
+  missing?: (traits: TargetTraits) => string | undefined,
+) => void
 
 /** Bytes that differ at every place and between seeds, so that a shifted or foreign range is noticed. */
 export function bytesOf(size: number, seed = 1): Uint8Array<ArrayBuffer> {
@@ -38,6 +43,23 @@ export async function rejectsWith(promise: Promise<unknown>, code: ErrorCode): P
 /** Lets timers and I/O have their turn: a loop over a target that answers at once would keep them out for ever. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+/** As many at once as the target takes. */
+export async function inLanes(
+  target: Target,
+  keys: readonly string[],
+  run: (key: string) => Promise<unknown>,
+): Promise<void> {
+  const rest = keys.values()
+  const lane = async (): Promise<void> => {
+    for (const key of rest) await run(key)
+  }
+  await Promise.all(Array.from({ length: target.traits.maxConcurrency }, lane))
 }
 
 /** Not `deepEqual`: the difference it works out and prints of two large arrays takes gigabytes. */

@@ -1,53 +1,49 @@
 /** The promises of a target (`targets/target.ts`), as tests. */
 import assert from 'node:assert/strict'
-import type { Target } from '../targets/target.ts'
+import { crc32 } from 'node:zlib'
+import { sha256Hex } from '../crypto/hash.ts'
 import type { Runner } from './runner.ts'
-import { type Bench, bytesOf, type DefineTest, keysOf, rejectsWith, same, turn } from './target-bench.ts'
-import { abortTests, atomicityTests, ownershipTests } from './target-rules.ts'
+import { abortTests } from './target-abort.ts'
+import { atomicityTests, createOnceTests } from './target-atomic.ts'
+import { bytesOf, type DefineTest, inLanes, keysOf, rejectsWith, same, turn } from './target-bench.ts'
+import { ownershipTests } from './target-buffers.ts'
+import { type TargetConformanceOptions, TargetHarness } from './target-harness.ts'
+import type { PromiseName } from './target-report.ts'
 
-export interface TargetConformanceOptions {
-  /** A target to test: a fresh one, or a new handle of the same; the suite uses keys of its own and deletes them. */
-  create(): Promise<Target> | Target
-  /** Called after each test, when its target is closed. */
-  cleanup?(): Promise<void>
-  /** `quick` lists fewer keys and races fewer rounds, for stores that are slow or cost money. Default `full`. */
-  profile?: 'quick' | 'full'
-}
+export type { TargetConformanceOptions } from './target-harness.ts'
 
 const KIB = 1024
+/** Packs are filled up to 16 MiB, and the last segment may come on top. */
+const LARGEST_OBJECT = 18 * KIB * KIB
 
 /**
- * Checks every promise of a target. One that passes can hold a repository.
+ * Checks every promise of a target. One that passes can hold a repository. A test is skipped only for a trait by which the
+ * target does not promise it; the runner's report and the card say so. Its tests must run one after the other.
  *
  * ```ts
  * import { describe, it } from 'node:test'
- * targetConformance({ describe, it }, { create: () => myTarget(), profile: 'quick' })
+ * targetConformance({ describe, it }, { create: () => myTarget() })
  * ```
  */
 export function targetConformance(runner: Runner, options: TargetConformanceOptions): void {
-  const define: DefineTest = (name, body) => runner.it(name, () => onBench(options, body))
+  const harness = new TargetHarness(runner, options)
+  const under = (promise: PromiseName): DefineTest => harness.under(promise)
   runner.describe('target conformance', () => {
-    descriptionTests(define)
-    readingTests(define)
-    keyTests(define)
-    listingTests(define)
-    deletionTests(define)
-    atomicityTests(define)
-    ownershipTests(define)
-    abortTests(define)
+    descriptionTests(under('description'))
+    readingTests(under('content'))
+    sizeTests(under('sizes'))
+    checksumTests(under('checksums'))
+    keyTests(under('keys'))
+    listingTests(under('list'))
+    deletionTests(under('delete'))
+    createOnceTests(under('createOnce'))
+    atomicityTests(under('atomic'))
+    ownershipTests(under('buffers'))
+    abortTests(under('abort'))
+    harness.outageTest()
+    harness.closeTest()
+    harness.card()
   })
-}
-
-async function onBench(options: TargetConformanceOptions, body: (bench: Bench) => Promise<void>): Promise<void> {
-  const target = await options.create()
-  const prefix = `conformance-${Date.now().toString(36)}${Math.random().toString(36).slice(2)}/`
-  try {
-    await body({ target, prefix, full: options.profile !== 'quick' })
-    await target.delete(await keysOf(target, prefix))
-  } finally {
-    await target.close()
-    await options.cleanup?.()
-  }
 }
 
 function descriptionTests(test: DefineTest): void {
@@ -61,17 +57,45 @@ function descriptionTests(test: DefineTest): void {
   })
 }
 
-function readingTests(test: DefineTest): void {
-  for (const size of [0, 1, 4 * KIB, KIB * KIB + 1]) {
-    test(`gives back ${size} bytes`, async ({ target, prefix }) => {
-      const body = bytesOf(size)
-      assert.equal(await target.put(`${prefix}a`, body), true)
-      same(await target.get(`${prefix}a`), body)
-      assert.equal((await target.stat(`${prefix}a`))?.size, size)
-      assert.equal((await target.stat(`${prefix}a`))?.key, `${prefix}a`)
-    })
+function sizeTests(test: DefineTest): void {
+  for (const size of [0, 1, 4 * KIB, KIB * KIB + 1, LARGEST_OBJECT]) {
+    test(
+      `gives back ${size} bytes`,
+      async ({ target, prefix }) => {
+        const body = bytesOf(size)
+        assert.equal(await target.put(`${prefix}a`, body), true)
+        same(await target.get(`${prefix}a`), body)
+        const info = await target.stat(`${prefix}a`)
+        assert.deepEqual({ key: info?.key, size: info?.size }, { key: `${prefix}a`, size })
+        assert.ok(info?.modifiedAt === undefined || !Number.isNaN(info.modifiedAt.getTime()), 'modifiedAt is no date')
+      },
+      ({ maxObjectBytes }) =>
+        (maxObjectBytes ?? size) < size ? `\`traits.maxObjectBytes\` is ${maxObjectBytes}` : undefined,
+    )
   }
+}
 
+function checksumTests(test: DefineTest): void {
+  const sums = { sha256: sha256Hex, crc32: (body: Uint8Array) => crc32(body).toString(16).padStart(8, '0') }
+  test(
+    'tells the checksum of what is stored',
+    async ({ target, prefix }) => {
+      for (const size of [0, 1, 4 * KIB]) {
+        await target.put(`${prefix}${size}`, bytesOf(size, 2))
+        const { checksums = 'none' } = target.traits
+        if (checksums === 'none') return
+        const expected = sums[checksums](bytesOf(size, 2))
+        assert.equal((await target.stat(`${prefix}${size}`))?.checksum, expected)
+        for await (const { key, checksum } of target.list(`${prefix}${size}`)) {
+          assert.equal(checksum ?? expected, expected, `listed for ${key}`)
+        }
+      }
+    },
+    ({ checksums = 'none' }) => (checksums === 'none' ? '`traits.checksums` is none' : undefined),
+  )
+}
+
+function readingTests(test: DefineTest): void {
   test('gives back exactly the range', async ({ target, prefix }) => {
     const body = bytesOf(100 * KIB)
     await target.put(`${prefix}a`, body)
@@ -219,13 +243,4 @@ function deletionTests(test: DefineTest): void {
     await target.delete([`${prefix}a`, `${prefix}a`])
     assert.equal(await target.put(`${prefix}a`, bytesOf(2), { ifAbsent: true }), true, 'a deleted key is free again')
   })
-}
-
-/** As many at once as the target takes. */
-async function inLanes(target: Target, keys: readonly string[], run: (key: string) => Promise<unknown>): Promise<void> {
-  const rest = keys.values()
-  const lane = async (): Promise<void> => {
-    for (const key of rest) await run(key)
-  }
-  await Promise.all(Array.from({ length: target.traits.maxConcurrency }, lane))
 }
