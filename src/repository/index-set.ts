@@ -24,6 +24,7 @@ export class IndexSet {
   private tables: ChunkTable[] = []
   private readonly loaded = new Set<string>()
   private readonly absent = new Set<string>()
+  private readonly condemned = new Set<string>()
   private damagedFragments: DamagedObject[] = []
 
   /** Without `near` every fragment is read from the target. */
@@ -68,10 +69,19 @@ export class IndexSet {
     return packs
   }
 
-  /** Takes packs that a prune named out of use, now and for tables yet to come. */
+  /** Takes packs that are dead out of use, now and for tables yet to come. */
   markAbsent(names: ReadonlySet<string>): void {
     for (const name of names) this.absent.add(name)
     for (const table of this.tables) table.markAbsent(names)
+  }
+
+  /**
+   * The same for packs that a prune has named and may still let live: writers pass them by, readers need not. For as long
+   * as this is in use: a run that is under way relies on it, and what is passed by in vain is only stored once more.
+   */
+  markCondemned(names: ReadonlySet<string>): void {
+    for (const name of names) this.condemned.add(name)
+    for (const table of this.tables) table.markCondemned(names)
   }
 
   /** A table of packs that this process stored, and the fragments that say so. */
@@ -81,8 +91,12 @@ export class IndexSet {
   }
 
   private marked(plain: ChunkTablePlain): ChunkTable {
-    const table = new ChunkTable(plain)
+    return this.mark(new ChunkTable(plain))
+  }
+
+  private mark(table: ChunkTable): ChunkTable {
     if (this.absent.size > 0) table.markAbsent(this.absent)
+    if (this.condemned.size > 0) table.markCondemned(this.condemned)
     return table
   }
 
@@ -97,11 +111,12 @@ export class IndexSet {
     const before = this.tables
     const next = new IndexSet(this.target, this.near)
     next.markAbsent(this.absent)
+    next.markCondemned(this.condemned)
     await next.load(builder, signal)
     // What came in the meantime stays, with its keys; its packs may be in the new table as well, which does no harm.
     const added = this.tables.filter((table) => !before.includes(table))
     this.tables = [...next.tables, ...added]
-    for (const table of this.tables) table.markAbsent(this.absent)
+    for (const table of this.tables) this.mark(table)
     this.damagedFragments = next.damagedFragments
     if (added.length === 0) this.loaded.clear()
     for (const key of next.loaded) this.loaded.add(key)

@@ -11,6 +11,7 @@ import type { VaultPlain } from '../workers/vault.ts'
 import { IndexSet } from './index-set.ts'
 import type { Repository } from './open.ts'
 import type { Run } from './runs.ts'
+import { type DeadPacks, readDeadPacks } from './runs-absent.ts'
 
 export interface RepositoryOptions {
   repository: Repository
@@ -28,6 +29,7 @@ export class OpenRepository {
   private readonly decodeCheck: boolean
   private readonly inline = acquirePool('inline')
   private refreshing: Promise<void> = Promise.resolve()
+  private dead: DeadPacks = { n: 0, dead: new Set() }
 
   constructor({ repository, pool, transforms, decodeCheck }: RepositoryOptions) {
     this.repository = repository
@@ -71,13 +73,18 @@ export class OpenRepository {
 
   /** Brings the index up to date, and leaves out what a prune has named. One at a time. */
   refreshIndex(lease: Lease, signal: AbortSignal | undefined, run?: Run): Promise<void> {
-    if (run) this.index.markAbsent(run.absentPacks)
-    const next = this.refreshing.catch(() => undefined).then(() => this.refresh(lease, signal))
+    if (run) {
+      this.index.markAbsent(run.absent.dead)
+      this.index.markCondemned(run.absent.condemned)
+    }
+    const next = this.refreshing.catch(() => undefined).then(() => this.refresh(lease, signal, run))
     this.refreshing = next
     return next
   }
 
-  private async refresh(lease: Lease, signal: AbortSignal | undefined): Promise<void> {
+  private async refresh(lease: Lease, signal: AbortSignal | undefined, run: Run | undefined): Promise<void> {
+    // A run has read this already, and in an order of its own. A reader: after the snapshots, before the index.
+    if (!run) await this.passDeadBy(signal)
     let session: Session | undefined
     const builder = async (): Promise<Session> => {
       session ??= await lease.threads[0]!.open('index', { vault: this.vault() }, {})
@@ -88,6 +95,13 @@ export class OpenRepository {
     } finally {
       await session?.close()
     }
+  }
+
+  /** So that nobody is sent to a pack that is gone: what was live in it is in another one. */
+  private async passDeadBy(signal: AbortSignal | undefined): Promise<void> {
+    const { n } = this.dead
+    this.dead = await readDeadPacks(this.repository.records, { signal }, this.dead)
+    if (this.dead.n !== n) this.index.markAbsent(this.dead.dead)
   }
 
   async close(): Promise<void> {

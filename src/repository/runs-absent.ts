@@ -10,32 +10,54 @@ import type { Records } from './records.ts'
 const MAX_ATTEMPTS = 5
 
 /** Names in hex. */
-export async function readAbsentPacks(records: Records, options: CallSignal = {}): Promise<Set<string>> {
+export interface AbsentPacks {
+  /** Dead for good. Readers and writers pass them by. */
+  readonly dead: ReadonlySet<string>
+  /** Candidates of a prune that is under way: writers pass them by too, readers may use them. */
+  readonly condemned: ReadonlySet<string>
+}
+
+/** The dead of the newest outcome, as they were read before: the list is long, and mostly the same. */
+export interface DeadPacks {
+  /** Number of that outcome; 0: there is none. */
+  readonly n: number
+  readonly dead: ReadonlySet<string>
+}
+
+export async function readAbsentPacks(records: Records, options: CallSignal = {}): Promise<AbsentPacks> {
+  return again(async () => {
+    const { open, newestDone } = await listGc(records, options)
+    const dead = new Set(newestDone > 0 ? await readDead(records, newestDone, options) : [])
+    const condemned = new Set<string>()
+    for (const n of open) for (const name of await readCandidates(records, n, options)) condemned.add(name)
+    return { dead, condemned }
+  })
+}
+
+/** What readers have to pass by. `known` is given back where nothing has changed. */
+export async function readDeadPacks(
+  records: Records,
+  options: CallSignal = {},
+  known: DeadPacks = { n: 0, dead: new Set() },
+): Promise<DeadPacks> {
+  return again(async () => {
+    const { newestDone: n } = await listGc(records, options)
+    return n <= known.n ? known : { n, dead: new Set(await readDead(records, n, options)) }
+  })
+}
+
+async function again<T>(read: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await absentPacks(records, options)
+      return await read()
     } catch (error) {
       if (!isMissing(error) || attempt >= MAX_ATTEMPTS) throw error
     }
   }
 }
 
-/** Packs that are dead for good, names in hex: readers may still use the candidates of a prune that is under way. */
-export async function readDeadPacks(records: Records, options: CallSignal = {}): Promise<Set<string>> {
-  const { newestDone } = await listGc(records, options)
-  return new Set(newestDone > 0 ? await readDead(records, newestDone, options) : [])
-}
-
-async function absentPacks(records: Records, options: CallSignal): Promise<Set<string>> {
-  const { open, newestDone } = await listGc(records, options)
-  const absent = new Set<string>()
-  if (newestDone > 0) for (const name of await readDead(records, newestDone, options)) absent.add(name)
-  for (const n of open) for (const name of await readCandidates(records, n, options)) absent.add(name)
-  return absent
-}
-
 /** Prunes without an outcome, and the newest outcome, which has the list of all before it (0: none). */
-async function listGc(records: Records, options: CallSignal): Promise<{ open: number[]; newestDone: number }> {
+export async function listGc(records: Records, options: CallSignal): Promise<{ open: number[]; newestDone: number }> {
   const begun = new Set<number>()
   const done = new Set<number>()
   for await (const { key } of records.target.list(PREFIX.gc, options)) {
@@ -45,7 +67,7 @@ async function listGc(records: Records, options: CallSignal): Promise<{ open: nu
   return { open: [...begun].filter((n) => !done.has(n)), newestDone: Math.max(0, ...done) }
 }
 
-async function readDead(records: Records, n: number, { signal }: CallSignal): Promise<readonly string[]> {
+export async function readDead(records: Records, n: number, { signal }: CallSignal): Promise<readonly string[]> {
   const key = gcDoneKey(n)
   const done = gcDoneRecord.decode(await records.get('control', key, { signal }), key)
   if (done.n !== n) throw corrupt(key, `it is number ${done.n}`)

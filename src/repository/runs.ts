@@ -5,7 +5,7 @@ import type { CallSignal } from '../targets/target.ts'
 import type { Clock } from '../util/clock.ts'
 import { runKey } from './keys-layout.ts'
 import type { Records } from './records.ts'
-import { readAbsentPacks } from './runs-absent.ts'
+import { type AbsentPacks, readAbsentPacks } from './runs-absent.ts'
 import { Heartbeat } from './runs-heartbeat.ts'
 import type { FoundSnapshots, Snapshots } from './snapshots.ts'
 
@@ -38,8 +38,8 @@ export function cleanupSignal(): AbortSignal {
 export class Run {
   readonly runId: string
   readonly startedAt: Date
-  /** Names, in hex, of packs that this run must neither reuse nor count on. */
-  readonly absentPacks: ReadonlySet<string>
+  /** Packs that this run must neither reuse nor count on. */
+  readonly absent: AbsentPacks
   /** What was there when it started; the parent is chosen from these. */
   readonly found: FoundSnapshots
   readonly heartbeat: Heartbeat
@@ -50,7 +50,7 @@ export class Run {
     this.#records = records
     this.runId = start.runId
     this.startedAt = start.startedAt
-    this.absentPacks = start.absentPacks
+    this.absent = start.absent
     this.found = start.found
     this.heartbeat = start.heartbeat
   }
@@ -73,12 +73,10 @@ export class Run {
   }
 }
 
-interface RunStart {
+interface RunStart extends Presence {
   runId: string
-  startedAt: Date
-  absentPacks: ReadonlySet<string>
+  absent: AbsentPacks
   found: FoundSnapshots
-  heartbeat: Heartbeat
 }
 
 /**
@@ -87,6 +85,27 @@ interface RunStart {
  */
 export async function startRun(place: RunPlace, options: StartRunOptions): Promise<Run> {
   const { records, snapshots } = place
+  const { runId, signal } = options
+  const presence = await announceRun(records, options)
+  try {
+    const absent = await readAbsentPacks(records, { signal })
+    const found = await snapshots.look({ signal })
+    await requireUnused(runId, found, { signal })
+    return new Run(records, { runId, absent, found, ...presence })
+  } catch (error) {
+    await leaveRun(records, runId, presence)
+    throw error
+  }
+}
+
+/** What others see of a run that is under way. */
+export interface Presence {
+  readonly startedAt: Date
+  readonly heartbeat: Heartbeat
+}
+
+/** Creates `runs/<id>` and keeps it moving. RUN_EXISTS if that id is in use. */
+export async function announceRun(records: Records, options: StartRunOptions): Promise<Presence> {
   const { runId, clock, signal } = options
   const startedAt = clock.now()
   await announce(records, runId, sealRun(records, options, startedAt, 0), options)
@@ -96,16 +115,13 @@ export async function startRun(place: RunPlace, options: StartRunOptions): Promi
     beat: (n, stop) => records.target.put(runKey(runId), sealRun(records, options, startedAt, n), { signal: stop }),
     ...(options.heartbeatMs !== undefined && { everyMs: options.heartbeatMs }),
   })
-  try {
-    const absentPacks = await readAbsentPacks(records, { signal })
-    const found = await snapshots.look({ signal })
-    await requireUnused(runId, found, { signal })
-    return new Run(records, { runId, startedAt, absentPacks, found, heartbeat })
-  } catch (error) {
-    await heartbeat.stop()
-    await removeRun(records, runId)
-    throw error
-  }
+  return { startedAt, heartbeat }
+}
+
+/** Ends what `announceRun` began. Resolves false if `runs/<id>` is still there, which the next prune cleans up. */
+export async function leaveRun(records: Records, runId: string, { heartbeat }: Presence): Promise<boolean> {
+  await heartbeat.stop()
+  return removeRun(records, runId)
 }
 
 /** Stores the first beat. Where it is not known whether it was stored, it is taken away again. */

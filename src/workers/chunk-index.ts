@@ -14,7 +14,10 @@ const COLUMN_BYTES = CHUNK_COLUMNS * 4
 const SEGMENT_COLUMNS = 4
 const PACK_COLUMNS = 2
 const PACK_BYTES_COLUMN = 0
-const PACK_ABSENT_COLUMN = 1
+const PACK_STATE_COLUMN = 1
+/** A prune that is under way has named it: it can be read, and nothing new may rely on it. */
+const CONDEMNED = 1
+const ABSENT = 2
 
 export interface ChunkTablePlain {
   ids: IdTablePlain
@@ -119,18 +122,20 @@ export class ChunkTable {
    * well, and a look there costs no jump through the table.
    */
   isNext(id: Uint8Array, at = 0): boolean {
-    if (!this.ids.isAt(this.near, id, at) || this.isAbsent(this.near)) return false
+    if (!this.ids.isAt(this.near, id, at) || this.stateOf(this.near) !== 0) return false
     this.near++
     return true
   }
 
+  /** For writers: true if the chunk is in a pack that may be relied on. */
   has(id: Uint8Array, at = 0): boolean {
-    const entry = this.findLive(id, at)
+    let entry = this.ids.find(id, at)
+    while (entry >= 0 && this.stateOf(entry) !== 0) entry = this.ids.findNext(id, at)
     if (entry >= 0) this.near = entry + 1
     return entry >= 0
   }
 
-  /** Entry of a chunk in a live pack, or -1. */
+  /** For readers: entry of a chunk in a pack that is not absent, or -1. */
   findLive(id: Uint8Array, at = 0): number {
     return this.live(this.ids.find(id, at), id, at)
   }
@@ -142,14 +147,12 @@ export class ChunkTable {
 
   private live(found: number, id: Uint8Array, at: number): number {
     let entry = found
-    while (entry >= 0 && this.isAbsent(entry)) entry = this.ids.findNext(id, at)
+    while (entry >= 0 && this.stateOf(entry) === ABSENT) entry = this.ids.findNext(id, at)
     return entry
   }
 
-  private isAbsent(entry: number): boolean {
-    const segment = this.columns[entry * CHUNK_COLUMNS]!
-    const pack = this.segments[segment * SEGMENT_COLUMNS]!
-    return this.packs[pack * PACK_COLUMNS + PACK_ABSENT_COLUMN] === 1
+  private stateOf(entry: number): number {
+    return this.packs[this.packNumber(entry) * PACK_COLUMNS + PACK_STATE_COLUMN]!
   }
 
   location(entry: number, tableNumber: number): Location {
@@ -209,13 +212,23 @@ export class ChunkTable {
   }
 
   packIsAbsent(number: number): boolean {
-    return this.packs[number * PACK_COLUMNS + PACK_ABSENT_COLUMN] === 1
+    return this.packs[number * PACK_COLUMNS + PACK_STATE_COLUMN] === ABSENT
   }
 
   /** Takes these packs out of use. Their names never come back, so this is for good. */
   markAbsent(names: ReadonlySet<string>): void {
+    this.mark(names, ABSENT)
+  }
+
+  /** Keeps writers from relying on these packs. They may still be read: a prune may let them live after all. */
+  markCondemned(names: ReadonlySet<string>): void {
+    this.mark(names, CONDEMNED)
+  }
+
+  private mark(names: ReadonlySet<string>, state: number): void {
     for (let pack = 0; pack < this.packCount; pack++) {
-      if (names.has(this.packName(pack))) this.packs[pack * PACK_COLUMNS + PACK_ABSENT_COLUMN] = 1
+      const at = pack * PACK_COLUMNS + PACK_STATE_COLUMN
+      if (this.packs[at]! < state && names.has(this.packName(pack))) this.packs[at] = state
     }
   }
 }
@@ -250,12 +263,14 @@ export class ChunkIndex {
     this.tables = tables.map((plain) => new ChunkTable(plain))
   }
 
+  /** For writers: true if it need not be stored again. */
   has(id: Uint8Array, at = 0): boolean {
     for (const table of this.tables) if (table.isNext(id, at)) return true
     for (const table of this.tables) if (table.has(id, at)) return true
     return false
   }
 
+  /** For readers: a place to read it from. */
   find(id: Uint8Array, at = 0): Location | undefined {
     for (const [number, table] of this.tables.entries()) {
       const entry = table.findLive(id, at)

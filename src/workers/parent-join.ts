@@ -2,7 +2,7 @@
 import { BackupError } from '../errors.ts'
 import { FINGERPRINT_BYTES, MetaPeek, peekPath, peekSize, readMeta, writeMeta } from '../model/entry.ts'
 import { type EntryBatch, FLAG_CONTENT, FLAG_FORCE_READ, FLAG_LATE_FACTS } from '../model/entry-batch.ts'
-import type { TreeRoot } from '../model/page.ts'
+import type { PageRef, TreeRoot } from '../model/page.ts'
 import { ID_LENGTH, readStreams } from '../model/streams.ts'
 import { ByteReader, ByteWriter } from '../util/bytes.ts'
 import { comparePaths, latin1ToUser } from '../util/paths.ts'
@@ -118,9 +118,15 @@ export class ParentJoin {
       parent.step()
       return undefined
     }
-    if (run.isFromStart) run.leaf = parent.currentLeaf
+    if (run.isFromStart && this.isLive(parent.currentLeaf)) run.leaf = parent.currentLeaf
     this.endRun(pending)
     return parent.next()
+  }
+
+  /** A page that a prune may be about to take away can be read, but a new tree must not rely on it. */
+  private isLive(leaf: PageRef): boolean {
+    const { index } = this.reader
+    return index.has(leaf.id) && index.has(leaf.fingerprintId)
   }
 
   private endRun(pending: PendingBatch): void {

@@ -85,6 +85,16 @@ describe('the chunk index', () => {
     )
   })
 
+  it('keeps writers from packs that a prune has named, and lets readers read them', () => {
+    const pack = factsOf([[1, 2]], 0)
+    const index = new ChunkIndex([ChunkTable.build([pack]).plain])
+    index.tables[0]!.markCondemned(new Set([hexOf(0)]))
+    expect([index.has(idOf(1)), index.find(idOf(1))?.pack]).toEqual([false, hexOf(0)])
+    index.tables[0]!.markAbsent(new Set([hexOf(0)]))
+    index.tables[0]!.markCondemned(new Set([hexOf(0)]))
+    expect([index.has(idOf(1)), index.find(idOf(1))]).toEqual([false, undefined])
+  })
+
   it('costs less than 70 bytes a chunk', () => {
     const facts = Array.from({ length: 20 }, (_, pack) =>
       factsOf(

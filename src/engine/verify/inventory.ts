@@ -81,7 +81,7 @@ async function readIndex(work: CheckWork, reading: Reading): Promise<ChunkTable[
   const { engine, options, findings, signal } = work
   const { repository } = engine.repository
   const index = new IndexSet(repository.target)
-  await noting(work, async () => index.markAbsent(await readDeadPacks(repository.records, { signal })))
+  await noting(work, async () => index.markAbsent((await readDeadPacks(repository.records, { signal })).dead))
   // Packs that a prune has only named are still there; but a damaged list of them stops every backup.
   await noting(work, () => readAbsentPacks(repository.records, { signal }))
   let session: Session | undefined
