@@ -60,6 +60,17 @@ export {
   type TargetTraits,
   wrapTarget,
 } from './targets/target.ts'
+export {
+  type HealOptions,
+  type HealProgress,
+  type HealResult,
+  type MirroredOptions,
+  type MirroredTarget,
+  type MirrorFallOver,
+  type MirrorLag,
+  mirrored,
+} from './targets/wrappers/mirrored.ts'
+export { prefixed } from './targets/wrappers/prefixed.ts'
 export { readOnly } from './targets/wrappers/read-only.ts'
 export { type RetryingOptions, type RetryNotice, retrying } from './targets/wrappers/retrying.ts'
 export { type ThrottledOptions, throttled } from './targets/wrappers/throttled.ts'

@@ -5,6 +5,8 @@ import { describe, it } from 'vitest'
 import { localTarget } from '../../src/targets/local/local-target.ts'
 import { memoryTarget } from '../../src/targets/memory.ts'
 import { defineTarget, type Target } from '../../src/targets/target.ts'
+import { mirrored } from '../../src/targets/wrappers/mirrored.ts'
+import { prefixed } from '../../src/targets/wrappers/prefixed.ts'
 import { retrying } from '../../src/targets/wrappers/retrying.ts'
 import { throttled } from '../../src/targets/wrappers/throttled.ts'
 import { countingTarget } from '../../src/testing/counting-target.ts'
@@ -35,6 +37,13 @@ const WRAPPERS: Record<string, (target: Target) => Target> = {
   defineTarget: (target) => defineTarget(target),
   retrying: (target) => retrying(target),
   throttled: (target) => throttled(target, { bytesPerSecond: 1e12 }),
+  prefixed: (target) => prefixed(target, 'tenants/42'),
+  'prefixed within prefixed': (target) => prefixed(prefixed(target, 'tenants/'), '42'),
+  'mirrored alone': (target) => mirrored([target]),
+  mirrored: (target) => mirrored([target, memoryTarget()]),
+  'mirrored, with slow mirrors': (target) => mirrored([target, slow(memoryTarget())], { writeQuorum: 1 }),
+  'mirrored, with a slow first one': (target) =>
+    mirrored([slow(target), memoryTarget(), memoryTarget()], { writeQuorum: 2 }),
   'faultyTarget without faults': (target) => faultyTarget(target, []),
   'crashAfter that never does': (target) => crashAfter(target, Number.POSITIVE_INFINITY),
   countingTarget: (target) => countingTarget(target),
@@ -43,6 +52,18 @@ const WRAPPERS: Record<string, (target: Target) => Target> = {
 for (const [name, wrap] of Object.entries(WRAPPERS)) {
   describe(name, () => targetConformance(runner, { create: () => wrap(memoryTarget()), profile: 'quick' }))
 }
+
+describe('mirrored in memory and in a folder', () => {
+  let folder: string
+  targetConformance(runner, {
+    create: async () => {
+      folder = await mkdtemp(join(tmpdir(), 'holdfast-mirror-'))
+      return mirrored([memoryTarget(), localTarget(folder)])
+    },
+    cleanup: () => rm(folder, { recursive: true }),
+    profile: 'quick',
+  })
+})
 
 /** What takes several turns shows whether a wrapper is atomic itself, which memory alone hides. */
 describe('retrying around a slow target', () => {

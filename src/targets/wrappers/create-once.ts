@@ -2,14 +2,8 @@
 import { BackupError } from '../../errors.ts'
 import { throwIfAborted } from '../../util/abort.ts'
 import type { Target } from '../target.ts'
+import { mayCreateAgain } from './key-classes.ts'
 import type { Repeat } from './repeat.ts'
-
-/**
- * The commits of runs. Such an object may be created, fenced, forgotten and deleted between our attempt and its
- * repetition, which would bring a dead snapshot back (the model checker of the protocol found that); so its caller
- * decides. With something before it as well, since this wrapper may stand inside one that adds a prefix.
- */
-const NEVER_REPEATED = /(^|\/)snapshots\//
 
 /** Where the outcome of a failed put cannot be found out, the error of the put is thrown. */
 export async function createOnce(
@@ -37,7 +31,7 @@ export async function createOnce(
         throwIfAborted(signal)
         throw error
       })
-      if (ours === undefined && NEVER_REPEATED.test(key)) throw error
+      if (ours === undefined && !mayCreateAgain(key)) throw error
       return ours
     },
   })

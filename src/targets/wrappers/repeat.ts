@@ -17,6 +17,11 @@ export interface RetryingOptions {
   attempts?: number
   /** No new attempt of a call begins later than this after its first. Default 60,000 ms. */
   budgetMs?: number
+  /**
+   * Repetitions that all calls together may have open: each takes one, and a call that succeeds gives back its own and
+   * one more. So in an outage a thousand calls send a thousand requests and this many, not five thousand. Default 100.
+   */
+  sharedRetries?: number
   /** Told before each wait. */
   onRetry?: (notice: RetryNotice) => void
   /** For tests. Default: the system's. */
@@ -45,17 +50,20 @@ const LONGEST_DELAY_MS = 15_000
 
 export function repeater(options: RetryingOptions): Repeat {
   const { attempts = 5, budgetMs = 60_000, clock = systemClock, random = Math.random, onRetry } = options
+  const shared = new SharedRetries(options.sharedRetries ?? 100)
   return async ({ operation, key, signal, run, settle }) => {
     const end = clock.monotonicMs() + budgetMs
     for (let attempt = 1; ; attempt++) {
       try {
-        return await run(attempt)
+        const result = await run(attempt)
+        shared.giveBack(attempt)
+        return result
       } catch (error) {
         if (!BackupError.is(error) || !error.retryable) throw error
         const settled = await settle?.(error)
         if (settled !== undefined) return settled
         const delayMs = delayBefore(attempt, error, random)
-        if (attempt >= attempts || clock.monotonicMs() + delayMs > end) throw error
+        if (attempt >= attempts || clock.monotonicMs() + delayMs > end || !shared.take()) throw error
         onRetry?.({ operation, key, attempt, delayMs, error })
         await clock.sleep(delayMs, { signal })
       }
@@ -63,9 +71,32 @@ export function repeater(options: RetryingOptions): Repeat {
   }
 }
 
+/** A dead server is not helped by five times the requests. */
+class SharedRetries {
+  readonly #most: number
+  #left: number
+
+  constructor(most: number) {
+    this.#most = most
+    this.#left = most
+  }
+
+  take(): boolean {
+    if (this.#left < 1) return false
+    this.#left--
+    return true
+  }
+
+  /** A success: what the call has taken (one less than its attempts), and one more, since the server is there. */
+  giveBack(attempts: number): void {
+    this.#left = Math.min(this.#most, this.#left + attempts)
+  }
+}
+
 /** Full jitter: clients that failed together must not come back together. */
 function delayBefore(attempt: number, error: BackupError, random: () => number): number {
   const most = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (attempt - 1))
   const { retryAfterMs } = error.details
-  return Math.max(Math.ceil(random() * most), typeof retryAfterMs === 'number' ? retryAfterMs : 0)
+  const asked = typeof retryAfterMs === 'number' && retryAfterMs > 0 ? retryAfterMs : 0
+  return Math.max(Math.ceil(random() * most), asked)
 }

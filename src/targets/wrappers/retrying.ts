@@ -10,6 +10,7 @@ export type { RetryingOptions, RetryNotice } from './repeat.ts'
 const optionsSchema = z.strictObject({
   attempts: z.int().min(1).optional(),
   budgetMs: z.number().nonnegative().optional(),
+  sharedRetries: z.int().nonnegative().optional(),
   onRetry: z.function().optional(),
   clock: z.looseObject({ monotonicMs: z.function(), sleep: z.function() }).optional(),
   random: z.function().optional(),
@@ -17,12 +18,16 @@ const optionsSchema = z.strictObject({
 
 /**
  * Repeats calls whose error is `retryable`, with exponential backoff and full jitter (200 ms, 400 ms … 15 s at most; the
- * store's own `details.retryAfterMs` is respected). The last error is thrown as it is. Abort ends a wait at once.
+ * store's own `details.retryAfterMs` is respected: where it asks for more than the budget has left, the error is thrown at
+ * once). The last error is thrown as it is. Abort ends a wait at once. In an outage the calls of this target share a
+ * number of repetitions (`sharedRetries`).
  *
  * A `put` with `ifAbsent` is not repeated blindly, since a failed one may have happened: first the key is read. Our own
- * bytes mean true, others false, none that it can be tried again. Under `snapshots/`, where an object that was created
- * may rightly be gone again, none means that the error is thrown. So what is claimed by `ifAbsent` should have contents
- * that nobody else would write.
+ * bytes mean true, others false. None means that it can be tried again only where nobody deletes such objects or
+ * it would do no harm (`config/`, `runs/`, `reports/`, `notes/`, `state/`, `index/`, `packs/`); the error is thrown for all
+ * other keys, above all `snapshots/` and `gc/`, since the object may have been there and rightly be gone again. So what
+ * is claimed by `ifAbsent` should have contents that nobody else would write: two callers with equal bytes are both
+ * told true.
  */
 export function retrying(target: Target, options: RetryingOptions = {}): Target {
   parseOptions('retrying', optionsSchema, options)

@@ -105,6 +105,57 @@ describe('retrying', () => {
     expect(notices[0]?.delayMs).toBe(5000)
   })
 
+  it('gives up at once where the store asks for more than the budget has', async () => {
+    const slept: number[] = []
+    const busy = wrapTarget(memoryTarget(), {
+      stat: async () => {
+        const details = { retryAfterMs: 61_000 }
+        throw new BackupError('TARGET_THROTTLED', 'slow down', { origin: 'target', retryable: true, details })
+      },
+    })
+    const clock = { monotonicMs: () => 0, sleep: async (ms: number) => void slept.push(ms) }
+    await expect(retrying(busy, { clock }).stat('a')).rejects.toMatchObject({ code: 'TARGET_THROTTLED' })
+    expect(slept).toEqual([])
+  })
+
+  it('shares its repetitions among all calls: a dead server gets a bounded number of requests', async () => {
+    let isDead = true
+    let requests = 0
+    const server = wrapTarget(memoryTarget(), {
+      stat: async () => {
+        requests++
+        if (!isDead) return undefined
+        throw new BackupError('TARGET_UNREACHABLE', 'down', { origin: 'target', retryable: true })
+      },
+    })
+    const clock = { monotonicMs: () => 0, sleep: async () => {} }
+    const target = retrying(server, { clock, sharedRetries: 30 })
+    const call = (): Promise<unknown> => target.stat('a')
+    const outage = await Promise.allSettled(Array.from({ length: 100 }, call))
+    expect(outage.every(({ status }) => status === 'rejected')).toBe(true)
+    expect(requests).toBe(130)
+    await expect(call()).rejects.toThrow()
+    expect(requests, 'none is left').toBe(131)
+    isDead = false
+    for (let i = 0; i < 4; i++) await call()
+    isDead = true
+    requests = 0
+    await expect(call()).rejects.toThrow()
+    expect(requests, 'each success gives one back').toBe(5)
+  })
+
+  it('does not use up the shared repetitions while calls succeed in the end', async () => {
+    let calls = 0
+    const flaky = wrapTarget(memoryTarget(), {
+      stat: async () => {
+        if (++calls % 2 === 0) return undefined
+        throw new BackupError('TARGET_UNREACHABLE', 'flaky', { origin: 'target', retryable: true })
+      },
+    })
+    const target = retrying(flaky, { clock: { monotonicMs: () => 0, sleep: async () => {} }, sharedRetries: 2 })
+    for (let i = 0; i < 50; i++) expect(await target.stat('a')).toBeUndefined()
+  })
+
   it('stops waiting on abort, and leaves no timer', async () => {
     const clock = fakeClock()
     const { target } = setUp(every('get', 'error', 9), { clock })
@@ -179,20 +230,48 @@ describe('a create whose outcome is unknown', () => {
     expect(await memory.get('config/1')).toEqual(body('ours'))
   })
 
-  it('is never tried again below snapshots/', async () => {
-    for (const key of ['snapshots/1', 'tenant/snapshots/1']) {
+  it('is tried again only where nobody deletes such objects, or they may come back', async () => {
+    for (const key of ['config/1', 'runs/1', 'reports/1', 'notes/a/1', 'state/x/y/1', 'index/1', 'tenant/config/1']) {
+      const { target } = setUp(every('put', 'error', 1))
+      expect(await create(target, key), key).toBe(true)
+    }
+    for (const key of ['snapshots/1', 'tenant/snapshots/1', 'gc/1', 'gc/1.done', 'keys/1', 'myconfig/1', 'other']) {
       const { target, calls, notices } = setUp(every('put', 'error', 1))
-      await expect(create(target, key)).rejects.toMatchObject({
+      await expect(create(target, key), key).rejects.toMatchObject({
         code: 'TARGET_UNREACHABLE',
         details: { operation: 'put' },
       })
       expect(calls.count('put')).toBe(0)
       expect(notices).toEqual([])
     }
-    const { target } = setUp(every('put', 'error', 1))
-    expect(await create(target, 'mysnapshots/1'), 'another name').toBe(true)
     const { target: overwriting } = setUp(every('put', 'error', 1))
     expect(await overwriting.put('snapshots/1', body('tombstone')), 'an overwrite may be repeated').toBe(true)
+  })
+
+  it('does not bring back a gc/<n> that was created, and that a quick prune has ended', async () => {
+    const memory = memoryTarget()
+    let puts = 0
+    const quick = wrapTarget(memory, {
+      async put(...[key, bytes, options]: Parameters<Target['put']>) {
+        puts++
+        await memory.put(key, bytes, options)
+        await memory.put(`${key}.done`, body('done'))
+        await memory.delete([key])
+        throw new BackupError('TARGET_UNREACHABLE', 'the reply was lost', { origin: 'target', retryable: true })
+      },
+    })
+    const clock = { monotonicMs: () => 0, sleep: async () => {} }
+    await expect(create(retrying(quick, { clock }), 'gc/1')).rejects.toMatchObject({ code: 'TARGET_UNREACHABLE' })
+    expect(puts).toBe(1)
+    expect([...memory.objects.keys()]).toEqual(['gc/1.done'])
+  })
+
+  it('is true for both of two writers with equal bytes, so contents must be unique', async () => {
+    const { target: first, memory } = setUp(every('put', 'lost-reply', 1))
+    expect(await create(first, 'config/1')).toBe(true)
+    const second = retrying(faultyTarget(memory, every('put', 'error', 1)))
+    expect(await create(second, 'config/1')).toBe(true)
+    expect(await create(retrying(faultyTarget(memory, every('put', 'error', 1))), 'config/1', 'theirs')).toBe(false)
   })
 
   it('is found out also on the last attempt', async () => {
