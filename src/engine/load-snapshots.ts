@@ -26,7 +26,8 @@ export async function findSnapshot(
   ref: SnapshotRef,
   signal: AbortSignal,
 ): Promise<SnapshotInfo> {
-  const { snapshots, damaged } = await load(engine, signal)
+  // Notes change what a filter finds, and nothing else that is asked here.
+  const { snapshots, damaged } = await load(engine, signal, typeof ref === 'object')
   try {
     const views = snapshots.map(({ view }) => view)
     const { id } = resolveSnapshot(views, ref)
@@ -52,9 +53,12 @@ function refuseDamaged(damaged: readonly DamagedObject[], isMeant: (id: string) 
   })
 }
 
-async function load(engine: EngineContext, signal: AbortSignal): Promise<Loaded> {
+async function load(engine: EngineContext, signal: AbortSignal, withNotes = true): Promise<Loaded> {
   const { snapshots, notes } = engine.repository.repository
-  const [listing, { notes: byId }] = await Promise.all([snapshots.list({ signal }), notes.list({ signal })])
-  const views = listing.snapshots.map((info) => ({ info, view: viewSnapshot(info, byId.get(info.id)) }))
+  const [listing, noted] = await Promise.all([
+    snapshots.list({ signal }),
+    withNotes ? notes.list({ signal }) : undefined,
+  ])
+  const views = listing.snapshots.map((info) => ({ info, view: viewSnapshot(info, noted?.notes.get(info.id)) }))
   return { snapshots: views, damaged: listing.damaged }
 }

@@ -58,6 +58,10 @@ export class IndexSet {
     return this.tables.reduce((sum, table) => sum + table.sizeBytes, 0)
   }
 
+  get packCount(): number {
+    return this.tables.reduce((sum, table) => sum + table.packCount, 0)
+  }
+
   /** Packs by name, absent ones left out. */
   packs(): Map<string, number> {
     const packs = new Map<string, number>()

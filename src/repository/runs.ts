@@ -45,6 +45,7 @@ export class Run {
   readonly heartbeat: Heartbeat
   readonly #records: Records
   #kept = false
+  #gone = false
 
   constructor(records: Records, start: RunStart) {
     this.#records = records
@@ -69,7 +70,9 @@ export class Run {
    */
   async finish(): Promise<boolean> {
     await this.heartbeat.stop()
-    return this.#kept ? false : removeRun(this.#records, this.runId)
+    if (this.#kept) return false
+    this.#gone ||= await removeRun(this.#records, this.runId)
+    return this.#gone
   }
 }
 

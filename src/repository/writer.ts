@@ -8,7 +8,6 @@ import { BackupError } from '../errors.ts'
 import type { PackFacts } from '../model/fragment.ts'
 import type { Target } from '../targets/target.ts'
 import { type LinkedAbort, linkAbort, onAbort, throwIfAborted } from '../util/abort.ts'
-import { mapBounded } from '../util/concurrency.ts'
 import type { ChunkTablePlain } from '../workers/chunk-index.ts'
 import type { RangeRequest } from '../workers/chunk-reader.ts'
 import { packStored, type StoreCounters } from '../workers/chunk-store.ts'
@@ -18,8 +17,9 @@ import { type Handlers, Moved, type Session, type Thread } from '../workers/rpc.
 import type { VaultPlain } from '../workers/vault.ts'
 import { keepTree } from './cache/keep-tree.ts'
 import { type ObjectCache, rangeThrough } from './cache/object-cache.ts'
+import { confirmStored } from './confirm-stored.ts'
 import type { IndexSet } from './index-set.ts'
-import { indexKey, packKey } from './keys-layout.ts'
+import { indexKey, PREFIX, packKey } from './keys-layout.ts'
 
 export interface WriterOptions {
   target: Target
@@ -207,14 +207,11 @@ export class RepositoryWriter {
 
   /** Looks at everything this run stored, as the target has it now. */
   async confirm(): Promise<void> {
-    const { target, signal } = this.options
-    const packs = this.facts.map(({ name, packBytes }) => ({ key: packKey(hex(name)), packBytes }))
-    const fragments = this.fragmentKeys.map((key) => ({ key, packBytes: undefined }))
-    const check = async ({ key, packBytes }: { key: string; packBytes: number | undefined }): Promise<void> => {
-      const found = await target.stat(key, { signal })
-      if (!found || (packBytes !== undefined && found.size !== packBytes)) throw notStored(key, found?.size, packBytes)
-    }
-    for await (const _ of mapBounded([...packs, ...fragments], target.traits.maxConcurrency, check, signal));
+    const { target, signal, index } = this.options
+    const packs = this.facts.map(({ name, packBytes }) => ({ key: packKey(hex(name)), bytes: packBytes }))
+    const fragments = this.fragmentKeys.map((key) => ({ key }))
+    await confirmStored(target, packs, { prefix: PREFIX.packs, others: index.packCount, signal })
+    await confirmStored(target, fragments, { prefix: PREFIX.index, others: index.fragments, signal })
   }
 
   /** Ends the sessions; after a failure or an abort their work is dropped. */
@@ -229,14 +226,6 @@ export class RepositoryWriter {
     await this.checkpoints
     await Promise.allSettled(this.puts)
   }
-}
-
-function notStored(key: string, found: number | undefined, expected: number | undefined): BackupError {
-  return new BackupError('TARGET_PROTOCOL', `The target said that it has ${key}, and it has not, or not all of it.`, {
-    origin: 'target',
-    details: { key, found: found ?? null, expected: expected ?? null },
-    hint: 'Nothing was committed. This storage does not keep what it acknowledges; do not trust it with a backup.',
-  })
 }
 
 function storedTooMuch(maxStoredBytes: number): BackupError {

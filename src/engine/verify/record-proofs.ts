@@ -2,7 +2,6 @@
 import { BackupError } from '../../errors.ts'
 import type { Warning } from '../../events.ts'
 import type { Note } from '../../model/note.ts'
-import { Notes } from '../../repository/notes.ts'
 import { mapBounded } from '../../util/concurrency.ts'
 import type { EngineContext } from '../types-context.ts'
 import type { VerifyLevel } from '../types-verify.ts'
@@ -44,7 +43,7 @@ async function noteSnapshots(recording: Recording, result: CheckResult): Promise
   const { engine, options, signal, actor } = recording
   const ids = toNote(options, result)
   if (ids.length === 0) return
-  const notes = new Notes(engine.repository.repository.records)
+  const { notes } = engine.repository.repository
   const { notes: newest } = await notes.list({ signal })
   const now = engine.clock.now()
   const write = async ({ id, sound }: { id: string; sound: boolean }): Promise<void> => {
