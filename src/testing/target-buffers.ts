@@ -37,5 +37,8 @@ export function ownershipTests(test: DefineTest): void {
     const found: [string, Uint8Array][] = []
     await inLanes(target, keys, async (key) => found.push([key, await target.get(key)]))
     for (const [key, bytes] of found) same(bytes, bodyOf(key), `the bytes of ${key}`)
+    const key = `${prefix}0`
+    const [one, other] = await Promise.all([target.get(key), target.get(key)])
+    assert.ok(one.buffer !== other.buffer, 'one buffer for two who asked at once')
   })
 }
