@@ -23,6 +23,11 @@ export function isSameTable(
   )
 }
 
+/** The rule below for a table as a whole: where no row is new, none has come from another range either. */
+export function isUnchanged(previous: TableState, counted: CountedRange): boolean {
+  return counted.fresh === 0 && counted.rows === previous.ranges.reduce((sum, [, rows]) => sum + rows, 0)
+}
+
 /**
  * As many rows as before, and none of them new: a row that went would be missing in the count, unless another came, and
  * that one is new.
@@ -32,7 +37,11 @@ export function unchangedRanges(
   counted: readonly CountedRange[],
 ): readonly (KnownRange | undefined)[] {
   return counted.map((range, index) => {
-    const [token, rows, bytes] = previous.ranges[index] ?? ['', -1, 0]
-    return range.fresh === 0 && range.rows === rows ? { token, rows, bytes } : undefined
+    const before = previous.ranges[index]
+    return range.fresh === 0 && range.rows === before?.[1] ? knownRange(before) : undefined
   })
+}
+
+export function knownRange([token, rows, bytes]: TableState['ranges'][number]): KnownRange {
+  return { token, rows, bytes }
 }

@@ -6,9 +6,10 @@ import type { TableReading } from '../reading-tables.ts'
 import type { Lead } from '../snapshot-lead.ts'
 import type { SnapshotWorkers } from '../snapshot-workers.ts'
 import { columnPrints } from './column-print.ts'
-import { countRanges } from './counted-ranges.ts'
-import { isSameTable, type KnownRange, unchangedRanges } from './decide.ts'
+import { partsOf } from './counted-ranges.ts'
+import { isSameTable, isUnchanged, type KnownRange, knownRange, unchangedRanges } from './decide.ts'
 import { distrust, type IncrementalState, lsnNumber, type ServerState, type TableState } from './incremental-state.ts'
+import { tableCount } from './table-count.ts'
 
 export interface IncrementalParts {
   readonly lead: Lead
@@ -67,12 +68,14 @@ export class IncrementalRun {
     const before = previous?.tables[table.path]
     if (this.#why !== undefined || !isSameTable(before, identity)) return []
     const { bounds, order } = table.plan!
+    const { schema, name, pages } = table.table
     const key = order === 'key' ? table.table.key[0]! : null
-    const { schema, name } = table.table
-    const counted = await workers.run(table.table, ({ client }) =>
-      countRanges(client, { schema, name, bounds, key }, previous!.xmin),
-    )
-    return unchangedRanges(before, counted)
+    const count = tableCount(workers, { schema, name, bounds, key }, partsOf(pages), previous!.xmin)
+    const whole = await count.whole()
+    if (whole !== undefined && isUnchanged(before, whole)) return before.ranges.map(knownRange)
+    // Counting its only range would say the same again.
+    if (bounds.length === 0) return []
+    return unchangedRanges(before, await count.ranges())
   }
 
   /**
