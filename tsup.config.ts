@@ -5,13 +5,21 @@ export default defineConfig({
   entry: {
     index: 'src/index.ts',
     postgres: 'src/sources/postgres/index.ts',
+    s3: 'src/targets/s3/index.ts',
     testing: 'src/testing/index.ts',
     'holdfast-worker': 'src/workers/worker.ts',
   },
   format: 'esm',
   platform: 'node',
   target: 'node22',
-  dts: { entry: { index: 'src/index.ts', postgres: 'src/sources/postgres/index.ts', testing: 'src/testing/index.ts' } },
+  dts: {
+    entry: {
+      index: 'src/index.ts',
+      postgres: 'src/sources/postgres/index.ts',
+      s3: 'src/targets/s3/index.ts',
+      testing: 'src/testing/index.ts',
+    },
+  },
   sourcemap: true,
   splitting: true,
   clean: true,

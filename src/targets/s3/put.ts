@@ -1,0 +1,108 @@
+/** Whole objects into a bucket. The store takes one all or not at all, and checks what arrives by its SHA-256. */
+import type { PutObjectCommandInput } from '@aws-sdk/client-s3'
+import { BackupError } from '../../errors.ts'
+import type { PutOptions } from '../target.ts'
+import { DIGEST, digestOf } from './digest.ts'
+import { attemptsOf, nameOf, statusOf } from './errors.ts'
+import type { S3Options } from './options.ts'
+import { withHeader, withProgress } from './progress.ts'
+import type { Place } from './s3-target.ts'
+import { headObject } from './stat.ts'
+
+const DAY_MS = 24 * 60 * 60 * 1000
+/** Nearly all bytes, and the only objects whose name is that of their content: they are kept as options say. */
+const PACKS = 'packs/'
+
+export async function putObject(
+  place: Place,
+  key: string,
+  body: Uint8Array<ArrayBuffer>,
+  { ifAbsent = false, signal }: PutOptions,
+): Promise<boolean> {
+  const { connection, settings } = place
+  const atomic = settings.createOnce
+  if (ifAbsent && !atomic && (await headObject(place, key, signal)) !== undefined) return false
+  const conditional = ifAbsent && (atomic || settings.preset.sendsCondition)
+  const input = await inputOf(place, key, body)
+  try {
+    await send(place, key, body, conditional ? { ...input, IfNoneMatch: '*' } : input, signal)
+    return true
+  } catch (error) {
+    if (conditional && isTaken(error)) return refused(place, key, error)
+    throw connection.errorOf(error, { operation: 'put', key: settings.prefix + key, signal })
+  }
+}
+
+async function inputOf(
+  { connection, settings, options }: Place,
+  key: string,
+  body: Uint8Array<ArrayBuffer>,
+): Promise<PutObjectCommandInput> {
+  const digest = await digestOf(body)
+  return {
+    Bucket: connection.bucket,
+    Key: settings.prefix + key,
+    Body: body,
+    ContentLength: body.byteLength,
+    ContentType: 'application/octet-stream',
+    Metadata: { [DIGEST]: digest },
+    ...(settings.preset.checksum === 'header' && { ChecksumSHA256: Buffer.from(digest, 'hex').toString('base64') }),
+    ...encryption(options),
+    ...(options.tags !== undefined && { Tagging: new URLSearchParams(options.tags).toString() }),
+    ...(key.startsWith(PACKS) && ofPacks(options)),
+  }
+}
+
+function encryption({ serverSideEncryption: how }: S3Options): Partial<PutObjectCommandInput> {
+  if (how === undefined) return {}
+  if (how === 'AES256') return { ServerSideEncryption: how }
+  return { ServerSideEncryption: 'aws:kms', SSEKMSKeyId: how.kmsKeyId }
+}
+
+function ofPacks({ storageClass, objectLockDays, objectLockMode }: S3Options): Partial<PutObjectCommandInput> {
+  return {
+    ...(storageClass !== undefined && {
+      StorageClass: storageClass as NonNullable<PutObjectCommandInput['StorageClass']>,
+    }),
+    ...(objectLockDays !== undefined && {
+      ObjectLockMode: objectLockMode === 'compliance' ? 'COMPLIANCE' : 'GOVERNANCE',
+      ObjectLockRetainUntilDate: new Date(Date.now() + objectLockDays * DAY_MS),
+    }),
+  }
+}
+
+async function send(
+  { connection, options }: Place,
+  key: string,
+  body: Uint8Array,
+  input: PutObjectCommandInput,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const digest = input.Metadata?.[DIGEST] ?? ''
+  await connection.send((sdk) => {
+    const command = new sdk.PutObjectCommand(input)
+    // The signature covers it, so every store that checks signatures checks the bytes; and nobody hashes them again.
+    withHeader(command, 'x-amz-content-sha256', digest)
+    const { onUploadProgress } = options
+    if (onUploadProgress && body.byteLength > 0) {
+      withProgress(command, body, (sentBytes) => onUploadProgress({ key, sentBytes, totalBytes: body.byteLength }))
+    }
+    return command
+  }, signal)
+}
+
+/** By status as well: not every store names it PreconditionFailed. */
+function isTaken(error: unknown): boolean {
+  return statusOf(error) === 412 || nameOf(error) === 'PreconditionFailed'
+}
+
+/** A client of the caller's own that repeats requests may have been refused by its own first attempt. */
+function refused({ connection, settings }: Place, key: string, error: unknown): false {
+  if (attemptsOf(error) === 1) return false
+  throw new BackupError('TARGET_UNREACHABLE', `it is not known whether this put or another created ${key}`, {
+    origin: 'target',
+    retryable: true,
+    details: { operation: 'put', bucket: connection.bucket, key: settings.prefix + key, attempts: attemptsOf(error) },
+    hint: 'Give the client maxAttempts: 1.',
+  })
+}
