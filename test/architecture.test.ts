@@ -30,7 +30,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'crypto/': ['util/'],
   // The gear table is derived from a secret.
   'chunking/': ['crypto/derive.ts'],
-  'transforms/': ['crypto/aead.ts'],
+  // The version that `defineTransform` stamps.
+  'transforms/': ['crypto/aead.ts', 'util/plugin.ts'],
   // A pack's name is the hash of its bytes: which of two copies is sound.
   'targets/': ['crypto/hash.ts', 'util/'],
   // Random bytes in the names of files that are not whole yet.

@@ -2,6 +2,8 @@
 import type { z } from 'zod'
 import { BackupError } from '../errors.ts'
 
+export { assertCompatible } from '../util/plugin.ts'
+
 /** Names whose value never goes into a message, whatever it is. */
 const SECRET = /key|pass|secret|token|credential|auth/i
 const MAX_SHOWN = 80
@@ -21,24 +23,6 @@ export function parseOptions<S extends z.ZodType>(schema: S, value: unknown, ver
   const parsed = schema.safeParse(value, { reportInput: true })
   if (parsed.success) return parsed.data
   throw toInvalidOptions(deepest(parsed.error.issues), value, verb)
-}
-
-/** The contract of targets, sources, sinks and transforms that this version speaks. */
-const API_VERSION = 1
-
-/** @throws BackupError PLUGIN_INCOMPATIBLE */
-export function assertCompatible(plugin: {
-  readonly apiVersion: number
-  readonly name?: string
-  readonly id?: string
-}): void {
-  if (plugin.apiVersion === API_VERSION) return
-  const name = String(plugin.name ?? plugin.id)
-  throw new BackupError('PLUGIN_INCOMPATIBLE', `'${name}' is not made for this version of holdfast`, {
-    origin: 'usage',
-    details: { plugin: name, apiVersion: String(plugin.apiVersion), supported: API_VERSION },
-    hint: 'Make it with defineTarget, defineSource, defineSink or defineTransform, or update the plugin.',
-  })
 }
 
 type Issue = z.core.$ZodIssue

@@ -1,5 +1,6 @@
 import type { Json } from '../errors.ts'
 import type { Warning } from '../events.ts'
+import { stampVersion } from '../util/plugin.ts'
 import type { EntryType, SourceEntry } from './source.ts'
 
 /**
@@ -103,7 +104,16 @@ export interface PlacePlan {
   readonly owner: boolean
 }
 
-/** Adds `apiVersion` to a sink of your own. */
+/**
+ * Adds `apiVersion` to a sink of your own: an object or an instance of a class.
+ * @throws BackupError PLUGIN_INCOMPATIBLE: it says that it is made for another version
+ */
 export function defineSink(sink: Omit<Sink, 'apiVersion'>): Sink {
-  return Object.assign({}, sink, { apiVersion: 1 as const })
+  return {
+    ...sink,
+    apiVersion: stampVersion(sink),
+    name: sink.name,
+    open: (context) => sink.open(context),
+    ...(sink.plan && { plan: (context, reader) => sink.plan!(context, reader) }),
+  }
 }

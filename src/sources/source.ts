@@ -1,5 +1,6 @@
 import type { Json } from '../errors.ts'
 import type { Finding, Warning } from '../events.ts'
+import { stampVersion } from '../util/plugin.ts'
 import type { Sink, SinkReader } from './sink.ts'
 
 /** What a source may be called: its name begins the path of each of its entries. */
@@ -129,7 +130,19 @@ export interface StreamProof {
   readonly lineFeeds: number
 }
 
-/** Adds `apiVersion` to a source of your own. */
+/**
+ * Adds `apiVersion` to a source of your own: an object or an instance of a class.
+ * @throws BackupError PLUGIN_INCOMPATIBLE: it says that it is made for another version
+ */
 export function defineSource(source: Omit<Source, 'apiVersion'>): Source {
-  return Object.assign({}, source, { apiVersion: 1 as const })
+  return {
+    ...source,
+    apiVersion: stampVersion(source),
+    name: source.name,
+    kind: source.kind,
+    open: (context) => source.open(context),
+    ...(source.sink && { sink: () => source.sink!() }),
+    ...(source.doctor && { doctor: (context) => source.doctor!(context) }),
+    ...(source.check && { check: (context) => source.check!(context) }),
+  }
 }

@@ -1,3 +1,5 @@
+import { API_VERSION, assertCompatible, stampVersion } from '../util/plugin.ts'
+
 /**
  * Where objects are kept. Promises an adapter gives:
  *  1. `put` is atomic: a reader sees the whole old or the whole new object; durable and listed once it resolves.
@@ -9,7 +11,8 @@
  *  6. After abort no new mutation begins; the promise rejects with ABORTED (a mutation that was already under way may
  *     still have happened).
  *  7. No retries inside: report `retryable` and let the `retrying` wrapper decide.
- *  8. Keys are what `checkKey` accepts; anything else is INVALID_OPTIONS. No key is a folder of another: where `a`
+ *  8. After `close` nothing of it keeps the process alive, and no file stays open.
+ *  9. Keys are what `checkKey` accepts; anything else is INVALID_OPTIONS. No key is a folder of another: where `a`
  *     exists, `a/b` need not be possible.
  *
  * `targetConformance` of `holdfast/testing` checks every one of them.
@@ -61,18 +64,28 @@ export interface ObjectInfo {
   checksum?: string
 }
 
-/** Adds `apiVersion` to a target of your own: an object or an instance of a class. */
+/**
+ * Adds `apiVersion` to a target of your own: an object or an instance of a class.
+ * @throws BackupError PLUGIN_INCOMPATIBLE: it says that it is made for another version
+ */
 export function defineTarget(target: Omit<Target, 'apiVersion'>): Target {
-  return wrapTarget(target as Target, {})
+  stampVersion(target)
+  return delegate(target, {})
 }
 
 /**
  * A target that does what `inner` does, but for the given methods. The optional members (`space`, `localPath`) are there
  * exactly if `inner` has them, and `traits` stays live.
+ * @throws BackupError PLUGIN_INCOMPATIBLE: `inner` is made for another version
  */
 export function wrapTarget<O extends Partial<Omit<Target, 'apiVersion'>>>(inner: Target, overrides: O): Target & O {
+  assertCompatible(inner)
+  return delegate(inner, overrides)
+}
+
+function delegate<O extends object>(inner: Omit<Target, 'apiVersion'>, overrides: O): Target & O {
   const base: Target = {
-    apiVersion: 1,
+    apiVersion: API_VERSION,
     get name() {
       return inner.name
     },

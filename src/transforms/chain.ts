@@ -1,4 +1,5 @@
 import { BackupError } from '../errors.ts'
+import { assertCompatible } from '../util/plugin.ts'
 import { BUILTIN_IDS, builtinOf } from './builtin.ts'
 import type { Transform } from './transform.ts'
 
@@ -31,8 +32,8 @@ export function orderTransforms(transforms: readonly Transform[]): TransformChai
 
 /** @throws BackupError PLUGIN_INCOMPATIBLE: not a transform of this API version, or it takes the id of a built-in one */
 export function checkTransform(transform: Transform): void {
-  const { apiVersion, id, kind, encode, decode } = transform
-  if (apiVersion !== 1) throw incompatible(id, `apiVersion is ${String(apiVersion)}, not 1`)
+  assertCompatible(transform)
+  const { id, kind, encode, decode } = transform
   if (typeof id !== 'string' || !ID_PATTERN.test(id)) throw incompatible(id, 'id must be 1 to 32 of a-z, 0-9 and -')
   if (!KINDS.has(kind)) throw incompatible(id, `kind is ${String(kind)}`)
   if (typeof encode !== 'function' || typeof decode !== 'function')

@@ -1,4 +1,5 @@
 import type { Json } from '../errors.ts'
+import { stampVersion } from '../util/plugin.ts'
 
 /** For kind 'encrypt' only: fresh for every segment, derived from the engine's key. A transform never sees that key. */
 export interface TransformContext {
@@ -23,7 +24,19 @@ export interface Transform {
   readonly worker?: { readonly url: URL; readonly export: string; readonly options?: Json }
 }
 
-/** Adds `apiVersion` to a transform of your own. */
+/**
+ * Adds `apiVersion` to a transform of your own: an object or an instance of a class.
+ * @throws BackupError PLUGIN_INCOMPATIBLE: it says that it is made for another version
+ */
 export function defineTransform(transform: Omit<Transform, 'apiVersion'>): Transform {
-  return { ...transform, apiVersion: 1 }
+  const { id, kind, worker } = transform
+  return {
+    ...transform,
+    apiVersion: stampVersion(transform),
+    id,
+    kind,
+    encode: (segment, context) => transform.encode(segment, context),
+    decode: (segment, context) => transform.decode(segment, context),
+    ...(worker && { worker }),
+  }
 }

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { BackupError } from '../../errors.ts'
 import { systemClock } from '../../util/clock.ts'
+import { assertCompatible } from '../../util/plugin.ts'
 import { checkKey, checkPrefix, checkRange, parseOptions } from '../checks.ts'
 import type { PutOptions, Target, TargetTraits } from '../target.ts'
 import { isGc, isRun } from './key-classes.ts'
@@ -56,6 +57,7 @@ const optionsSchema = z.strictObject({
  */
 export function mirrored(targets: readonly Target[], options: MirroredOptions = {}): MirroredTarget {
   const parsed = parseOptions('mirrored', optionsSchema, options)
+  for (const target of targets) assertCompatible(target)
   const { writeQuorum = targets.length } = parsed
   if (targets.length === 0) throw invalid('at least one target is needed')
   if (new Set(targets).size < targets.length) throw invalid('the same target is there twice')
