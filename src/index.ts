@@ -50,6 +50,7 @@ export {
 } from './sources/source.ts'
 export { type LocalTargetOptions, localTarget } from './targets/local/local-target.ts'
 export { memoryTarget } from './targets/memory.ts'
+export { type ProbeCheck, type ProbeReport, probe } from './targets/probe.ts'
 export {
   type CallSignal,
   defineTarget,
