@@ -2,22 +2,25 @@
 import type { PostgresSettings } from './options.ts'
 
 /**
- * For one section, or both, as text or as an archive. Not by `--schema-only`, which leaves out the REFRESH of materialised views; large
- * objects are made by a script of their own.
+ * The schema as an archive. Not by `--schema-only`, which leaves out the REFRESH of materialised views; large objects are
+ * made by a script of their own.
  */
-export function schemaArguments(
-  settings: PostgresSettings,
-  snapshot: string,
-  part: 'pre-data' | 'post-data' | 'whole' | 'archive',
-  encoding: string,
-): string[] {
-  const format = `--format=${part === 'archive' ? 'custom' : 'plain'}`
-  const sections = part === 'pre-data' || part === 'post-data' ? [part] : ['pre-data', 'post-data']
-  const shape = [format, ...sections.map((section) => `--section=${section}`)]
+export function schemaArguments(settings: PostgresSettings, snapshot: string, encoding: string): string[] {
   const rest = settings.schemaOnly ? ['--schema-only'] : each('--exclude-table-data', settings.filter.excludeTableData)
   // As rows are read: names are found again in the script whatever the encoding of the database.
   const text = `--encoding=${encoding === 'SQL_ASCII' ? encoding : 'UTF8'}`
+  const shape = ['--format=custom', '--section=pre-data', '--section=post-data']
   return [...shape, text, '--no-blobs', ...rest, ...common(settings, snapshot)]
+}
+
+/** For pg_restore: one section of that archive as text, or both; the same bytes as pg_dump would write of it. */
+export function sectionArguments(settings: PostgresSettings, section: 'pre-data' | 'post-data' | 'both'): string[] {
+  return [
+    '--file=-',
+    ...(section === 'both' ? [] : [`--section=${section}`]),
+    // An archive always has the owners.
+    ...(settings.noOwner ? ['--no-owner'] : []),
+  ]
 }
 
 /** Everything, for mode 'pg_dump': not compressed, so that what did not change is recognised. */

@@ -1,4 +1,4 @@
-/** Runs pg_dump and pg_dumpall: the password in their environment only, their output as a stream, their exit respected. */
+/** Runs pg_dump, pg_dumpall and pg_restore: the password in their environment only, their output as a stream, their exit respected. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -8,7 +8,7 @@ import type { ServerAddress } from './connect.ts'
 import type { DumpClient } from './dump-client-find.ts'
 import { takesRestrictKey } from './restrict-key.ts'
 
-/** A schema is read at once, not when its turn comes, so that its locks are gone soon; more than this waits. */
+/** More than this is not read before somebody takes it. */
 const MAX_WAITING_BYTES = 32 * 1024 * 1024
 const MAX_STDERR_BYTES = 16 * 1024
 
@@ -38,6 +38,14 @@ const OTHER = [
   'See what it said; other versions of server and pg_dump are a usual cause',
 ] as const
 
+type Program = 'pg_dump' | 'pg_dumpall' | 'pg_restore'
+
+interface StartOptions {
+  readonly database?: string | undefined
+  /** For its standard input. */
+  readonly input?: Uint8Array
+}
+
 /** Runs programs against one server. `dispose` ends them and removes what was written for them. */
 export class DumpRunner {
   readonly client: DumpClient
@@ -58,26 +66,24 @@ export class DumpRunner {
     this.#env = { ...libpqEnvironment(this.#address), ...(await this.#tlsEnvironment()) }
   }
 
-  start(program: 'pg_dump' | 'pg_dumpall', args: readonly string[], database: string | undefined): DumpChild {
-    const env = {
-      ...process.env,
-      LC_ALL: 'C',
-      ...this.#env,
-      ...(database === undefined ? {} : { PGDATABASE: database }),
-    }
-    const path = join(this.client.binDir, program)
+  start(program: Program, args: readonly string[], { database, input }: StartOptions = {}): DumpChild {
     // The name of the database is in the environment too: as an argument it could be taken for a connection string.
-    const child = new DumpChild(
-      program,
-      spawn(path, [...args, ...this.#more(program, args)], { env, stdio: ['ignore', 'pipe', 'pipe'] }),
-    )
+    const address = { ...this.#env, ...(database === undefined ? {} : { PGDATABASE: database }) }
+    const spawned = spawn(join(this.client.binDir, program), [...args, ...this.#more(program, args)], {
+      // pg_restore talks to no server.
+      env: { ...process.env, LC_ALL: 'C', ...(program === 'pg_restore' ? {} : address) },
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    })
+    const child = new DumpChild(program, spawned)
     this.#children.add(child)
+    // It may end before it has read all: its exit says whether that was right.
+    spawned.stdin?.on('error', () => {}).end(input)
     return child
   }
 
-  #more(program: string, args: readonly string[]): string[] {
-    const isText = program === 'pg_dumpall' || args.includes('--format=plain')
-    return isText && takesRestrictKey(this.client.version) ? [`--restrict-key=${this.#restrictKey}`] : []
+  #more(program: Program, args: readonly string[]): string[] {
+    const isArchive = program === 'pg_dump' && args.includes('--format=custom')
+    return !isArchive && takesRestrictKey(this.client.version) ? [`--restrict-key=${this.#restrictKey}`] : []
   }
 
   async dispose(): Promise<void> {
@@ -150,10 +156,11 @@ export class DumpChild {
     return this.#stderr.trim()
   }
 
-  /** Resolves when it has ended well, or waits for somebody to take its output. @throws BackupError POSTGRES_DUMP_FAILED */
-  async settled(): Promise<void> {
-    while (!this.#ended && this.#waiting < MAX_WAITING_BYTES) await this.#more()
-    if (this.#failure !== undefined) throw this.#failure
+  /** Its whole output, once it has ended well. @throws BackupError POSTGRES_DUMP_FAILED */
+  async all(): Promise<Uint8Array> {
+    const pieces: Uint8Array[] = []
+    for await (const piece of this.read()) pieces.push(piece)
+    return Buffer.concat(pieces)
   }
 
   #more(): Promise<void> {

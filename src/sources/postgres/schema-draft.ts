@@ -5,20 +5,17 @@
  */
 import { schemaFingerprint } from './catalog/fingerprint.ts'
 import type { PgClient } from './connection.ts'
-import type { DumpChild, DumpRunner } from './dump-client.ts'
+import type { DumpRunner } from './dump-client.ts'
 import { schemaArguments } from './dump-client-args.ts'
 import type { PostgresSettings } from './options.ts'
 
 export interface SchemaDraft {
-  readonly preData: DumpChild
-  readonly postData: DumpChild
-  /** Both, for what comes last. */
-  readonly whole: DumpChild
-  readonly archive: DumpChild
+  /** The whole schema as pg_dump's custom archive, about a kilobyte for a table: pg_restore cuts every script out of it. */
+  readonly archive: Uint8Array
   readonly fingerprint: string
 }
 
-/** Resolves when all is read, or so much that the rest may wait; from then on pg_dump asks for no lock. */
+/** Resolves when all is read; from then on pg_dump asks for no lock. */
 export async function draftSchema(
   client: PgClient,
   runner: DumpRunner,
@@ -27,18 +24,13 @@ export async function draftSchema(
 ): Promise<SchemaDraft> {
   await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
   // Names of functions print by it, and both fingerprints must print alike.
-  await client.query("SET LOCAL search_path TO ''")
+  await client.query("SET LOCAL search_path TO ''; SET LOCAL jit TO off")
   const { rows } = await client.query<{ id: string }>('SELECT pg_catalog.pg_export_snapshot() AS id')
-  const start = (part: Parameters<typeof schemaArguments>[2]): DumpChild =>
-    runner.start('pg_dump', schemaArguments(settings, rows[0]!.id, part, encoding), client.database)
-  const [preData, postData, whole] = [start('pre-data'), start('post-data'), start('whole')]
-  const archive = start('archive')
+  const child = runner.start('pg_dump', schemaArguments(settings, rows[0]!.id, encoding), {
+    database: client.database,
+  })
   const fingerprint = await schemaFingerprint(client)
-  await Promise.all([preData, postData, whole, archive].map((child) => child.settled()))
+  const archive = await child.all()
   await client.query('COMMIT')
-  return { preData, postData, whole, archive, fingerprint }
-}
-
-export async function dropDraft(draft: SchemaDraft): Promise<void> {
-  await Promise.all([draft.preData, draft.postData, draft.whole, draft.archive].map((child) => child.kill()))
+  return { archive, fingerprint }
 }

@@ -4,6 +4,7 @@
  * and the lock would read as empty.
  */
 import { BackupError } from '../../errors.ts'
+import { onAbort } from '../../util/abort.ts'
 import { schemaFingerprint } from './catalog/fingerprint.ts'
 import { resolveSelection, type Selection } from './catalog/selection.ts'
 import { listTables, type Table } from './catalog/tables.ts'
@@ -13,7 +14,7 @@ import type { DumpRunner } from './dump-client.ts'
 import { quoteQualified } from './names.ts'
 import type { PostgresSettings } from './options.ts'
 import { pgError, sqlState } from './pg-error.ts'
-import { draftSchema, dropDraft, type SchemaDraft } from './schema-draft.ts'
+import { draftSchema, type SchemaDraft } from './schema-draft.ts'
 import { type Pins, sessionPins } from './session-pins.ts'
 
 /** Tables that come and go while they are listed: how often the list is made anew. */
@@ -55,8 +56,25 @@ export class Lead {
     signal: AbortSignal,
   ): Promise<Lead> {
     const connection = await connector.connect(database, signal)
-    const { client } = connection
-    const { rows } = await client.query<{ encoding: string }>(
+    const remove = onAbort(signal, () => connection.destroy())
+    try {
+      return await Lead.#opened(connection, settings, runner)
+    } catch (error) {
+      // What the hook has locked would stay so, with nobody to end it.
+      await rollback(connection)
+      await connection.end()
+      throw error
+    } finally {
+      remove()
+    }
+  }
+
+  static async #opened(
+    connection: Connection,
+    settings: PostgresSettings,
+    runner: DumpRunner | undefined,
+  ): Promise<Lead> {
+    const { rows } = await connection.client.query<{ encoding: string }>(
       'SELECT pg_catalog.pg_encoding_to_char(encoding) AS encoding FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()',
     )
     const { lockWaitTimeoutMs, statementTimeoutMs } = settings
@@ -154,7 +172,6 @@ export class Lead {
 
   async #draftSchema(): Promise<void> {
     if (this.#runner === undefined || this.#settings.mode === 'pg_dump') return
-    if (this.#draft !== undefined) await dropDraft(this.#draft)
     this.#draft = await draftSchema(this.client, this.#runner, this.#settings, this.pins.encoding)
   }
 
