@@ -40,7 +40,7 @@ export interface Finding {
 }
 
 /** Verbs whose runs have events, reports and a place in the history. */
-export type ReportedVerb = 'backup' | 'verify' | 'restore' | 'drill'
+export type ReportedVerb = 'backup' | 'verify' | 'restore' | 'drill' | 'copy'
 /** Every verb that is a run: can be listed by `runs()`, followed and aborted. */
 export type Verb = ReportedVerb | 'diff' | 'plan-restore'
 export type RunStatus = 'running' | 'ok' | 'failed' | 'aborted'
@@ -83,7 +83,8 @@ export interface EngineEvents
   extends VerbEvents<'backup', RunResults['backup']>,
     VerbEvents<'verify', RunResults['verify']>,
     VerbEvents<'restore', RunResults['restore']>,
-    VerbEvents<'drill', RunResults['drill']> {
+    VerbEvents<'drill', RunResults['drill']>,
+    VerbEvents<'copy', RunResults['copy']> {
   /** A source holds its point in time. */
   'source:open': RunEvent & { source: string }
   /** Read completely: connections and locks are gone, uploads may go on. */

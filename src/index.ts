@@ -1,4 +1,5 @@
 /** Everything that `holdfast` exports. Optional adapters have entries of their own. */
+export { copySnapshots } from './engine/copy/copy-snapshots.ts'
 export { BackupEngine } from './engine/engine.ts'
 export type * from './engine/types.ts'
 export {

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream'
 import type { RunUpdate } from '../events.ts'
 import type { EventName, Listener } from './emitter.ts'
 import { makeBasics, makeContext } from './engine-context.ts'
+import { keepContext } from './engine-contexts.ts'
 import { followRun } from './follow.ts'
 import { type History, makeHistory } from './history.ts'
 import { deferListing } from './listing.ts'
@@ -38,6 +39,7 @@ export class BackupEngine implements AsyncDisposable {
   private constructor(context: EngineContext, bodies: Verbs) {
     this.#context = context
     this.#verbs = bodies
+    keepContext(this, context)
     this.history = makeHistory(context)
   }
 

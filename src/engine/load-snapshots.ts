@@ -8,9 +8,14 @@ import { viewSnapshot } from './snapshot-view.ts'
 import type { EngineContext } from './types-context.ts'
 import type { Snapshot, SnapshotRef } from './types-snapshot.ts'
 
-interface Loaded {
+export interface Loaded {
   snapshots: { info: SnapshotInfo; view: Snapshot }[]
   damaged: readonly DamagedObject[]
+}
+
+/** The same with what is stored of each, and what could not be read. */
+export function loadRecords(engine: EngineContext, signal: AbortSignal): Promise<Loaded> {
+  return load(engine, signal)
 }
 
 export async function loadSnapshots(engine: EngineContext, signal: AbortSignal): Promise<readonly Snapshot[]> {

@@ -4,7 +4,13 @@ import type { EngineEvents, Progress, ReportedVerb, RunEvent, Verb, Warning } fr
 import type { Run } from './run-state.ts'
 import type { EngineContext } from './types-context.ts'
 
-const REPORTED: ReadonlySet<Verb> = new Set<Verb>(['backup', 'verify', 'restore', 'drill'] satisfies ReportedVerb[])
+const REPORTED: ReadonlySet<Verb> = new Set<Verb>([
+  'backup',
+  'verify',
+  'restore',
+  'drill',
+  'copy',
+] satisfies ReportedVerb[])
 
 /** What every event of a run carries. */
 export function runEvent(engine: EngineContext, run: Run): RunEvent {

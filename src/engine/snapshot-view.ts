@@ -27,7 +27,7 @@ export function treeRoot(source: SnapshotSourceRecord | undefined): TreeRoot | n
 /** The record with its newest note laid over it. */
 export function viewSnapshot(info: SnapshotInfo, note?: Note): Snapshot {
   const { id, record, checksum, name, description, tags, lastVerified } = withNote(info, note)
-  const { createdAt, host, labels, actor, parent, complete, kind, counts, durationMs } = record
+  const { createdAt, host, labels, actor, parent, copiedFrom, complete, kind, counts, durationMs } = record
   return {
     id,
     createdAt: new Date(createdAt),
@@ -38,6 +38,7 @@ export function viewSnapshot(info: SnapshotInfo, note?: Note): Snapshot {
     labels: { ...labels },
     ...(actor !== undefined && { actor }),
     ...(parent !== undefined && { parent }),
+    ...(copiedFrom && { copiedFrom: { ...copiedFrom } }),
     complete,
     kind,
     sources: record.sources.map(viewSource),

@@ -14,6 +14,8 @@ export interface Snapshot {
   actor?: string
   /** Id of the snapshot it was compared with to skip unchanged entries. */
   parent?: string
+  /** Of a copy that `copySnapshots` made: id of the repository and of the snapshot that it was made from at first. */
+  copiedFrom?: { repository: string; snapshot: string }
   /** False when entries were skipped by policy. */
   complete: boolean
   /** 'restore-point' and 'import' are left out of listings unless asked for. */

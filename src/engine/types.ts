@@ -1,12 +1,14 @@
 /** The public types of the engine in one place; each lives in the file of its verb. */
 import type { ReportedVerb } from '../events.ts'
 import type { BackupResult } from './types-backup.ts'
+import type { CopyResult } from './types-copy.ts'
 import type { DrillResult } from './types-drill.ts'
 import type { RestoreResult } from './types-restore.ts'
 import type { VerifyResult } from './types-verify.ts'
 
 export type * from './types-backup.ts'
 export type * from './types-browse.ts'
+export type * from './types-copy.ts'
 export type * from './types-drill.ts'
 export type * from './types-engine.ts'
 export type * from './types-restore.ts'
@@ -20,4 +22,5 @@ export interface RunResults extends Record<ReportedVerb, unknown> {
   verify: VerifyResult
   restore: RestoreResult
   drill: DrillResult
+  copy: CopyResult
 }

@@ -56,6 +56,8 @@ const schema = z.strictObject({
   parent: z.exactOptional(runId),
   /** SHA-256 of the parent's stored object: what was seen then cannot be changed unnoticed. Null without a parent. */
   previous: hash.nullable(),
+  /** Set in a copy: repository and id of the first snapshot that it is a copy of. */
+  copiedFrom: z.exactOptional(z.strictObject({ repository: text(128), snapshot: runId })),
   /** False where entries were left out by policy. */
   complete: z.boolean(),
   /** Newest key epoch when it was made. */

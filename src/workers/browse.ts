@@ -8,6 +8,7 @@ import { ChunkIndex, type ChunkTablePlain } from './chunk-index.ts'
 import { ChunkReader } from './chunk-reader.ts'
 import { contentPieces } from './content-pieces.ts'
 import { type ContentClaim, type ContentProof, claimAt, proofOf } from './content-proof.ts'
+import { type ContentsAnswer, type ContentsRequest, listContents } from './listed-contents.ts'
 import { mainStream, metaAt, streamsAt } from './listed-entry.ts'
 import { EntryCursor } from './page-cursor.ts'
 import { type Host, Moved, type Service } from './rpc.ts'
@@ -90,6 +91,7 @@ class BrowseService implements Service {
     if (method === 'piece') return this.piece()
     if (method === 'chunk') return this.chunk(args as { id: Uint8Array; bytes: number })
     if (method === 'claims') return this.claims(args as { root: TreeRoot; from?: string })
+    if (method === 'contents') return this.contents(args as ContentsRequest)
     if (method === 'prove') return this.prove(args as { root: TreeRoot; path: string })
     throw new BackupError('INTERNAL', `browse has no method ${method}`, { origin: 'repository' })
   }
@@ -131,6 +133,11 @@ class BrowseService implements Service {
       if (claims.length >= MAX_CLAIMS || ++visits >= MAX_VISITS) return { claims, next: behindEntry(path) }
     }
     return { claims }
+  }
+
+  private contents({ root, from, limit }: ContentsRequest): Promise<ContentsAnswer> {
+    const cursor = new EntryCursor(this.reader, root, { from })
+    return listContents(cursor, { from, limit }, () => this.host.throwIfAborted())
   }
 
   private async prove({ root, path }: { root: TreeRoot; path: string }): Promise<ContentProof> {

@@ -26,14 +26,17 @@ export class BackupTally {
   }
   private readonly run: RunContext
   private readonly maxSourceBytes: number | undefined
+  private readonly isTotalKnown: boolean
   private foundEntries = 0
   private foundBytes = 0
   private unread: SourceTotals[] = []
   /** Bytes of large files that were shown before their batch was done. */
   private ahead = 0
 
-  constructor(run: RunContext, { maxSourceBytes }: { maxSourceBytes?: number }) {
+  /** `isTotalKnown`: somebody else has said it, of more than this backup. */
+  constructor(run: RunContext, { maxSourceBytes }: { maxSourceBytes?: number }, isTotalKnown = false) {
     this.run = run
+    this.isTotalKnown = isTotalKnown
     this.maxSourceBytes = maxSourceBytes
   }
 
@@ -66,6 +69,7 @@ export class BackupTally {
   }
 
   private showTotals(): void {
+    if (this.isTotalKnown) return
     const { unread } = this
     const items = sum(
       this.foundEntries,

@@ -42,7 +42,9 @@ export async function chooseParents(
   }
   if (sources.length === 0) return new Parents(chosen)
   for await (const info of found.newestFirst({ signal })) {
-    if (info.record.host === host && info.record.kind === 'backup') choose(chosen, info, sources)
+    const { host: madeOn, kind, copiedFrom } = info.record
+    // A copy has no fingerprints that a source would give: everything would be read.
+    if (madeOn === host && kind === 'backup' && !copiedFrom) choose(chosen, info, sources)
     if (chosen.size === sources.length) break
   }
   return new Parents(chosen)

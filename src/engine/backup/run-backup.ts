@@ -19,7 +19,7 @@ import { verifySnapshot } from '../verify/run-verify.ts'
 import { BackupTally } from './backup-tally.ts'
 import { type OpenedSources, openSources } from './open-sources.ts'
 import { chooseParents, type Parents } from './parents.ts'
-import { buildSnapshot, moveLargeFacts } from './snapshot-record.ts'
+import { buildSnapshot, moveLargeFacts, type SnapshotOrigin } from './snapshot-record.ts'
 import { backupSource } from './source-backup.ts'
 
 export function backup(engine: EngineContext, options: ParsedBackupOptions): Promise<BackupResult> {
@@ -33,21 +33,23 @@ export function backup(engine: EngineContext, options: ParsedBackupOptions): Pro
   return withRun(engine, call, (run) => runBackup(engine, options, run))
 }
 
-async function runBackup(
+/** One snapshot, as a part of a run. `origin`: of a copy. */
+export async function runBackup(
   engine: EngineContext,
   options: ParsedBackupOptions,
   run: RunContext,
+  origin?: SnapshotOrigin,
 ): Promise<BodyResult<'backup'>> {
   const { repository } = engine.repository
   const { signal } = run
   requireFeatures(repository.config, 'write')
   const { clock, host } = engine
   const leasing = engine.repository.lease()
-  const starting = startRun(repository, { runId: newId(clock.now()), verb: 'backup', host, clock, signal })
+  const starting = startRun(repository, { runId: newId(clock.now()), verb: run.verb, host, clock, signal })
   // Threads start while the target is asked. Both to their ends: what the one has taken is given back if the other fails.
   await Promise.allSettled([leasing, starting])
   try {
-    const result = await backupWith(engine, options, run, leasing, starting)
+    const result = await backupWith(engine, options, run, leasing, starting, origin)
     const { verify } = options
     if (verify === 'data' || verify === 'content') await verifySnapshot(engine, result.snapshot.id, verify, run)
     return result
@@ -62,12 +64,13 @@ async function backupWith(
   run: RunContext,
   leasing: Promise<Lease>,
   starting: Promise<Run>,
+  origin: SnapshotOrigin | undefined,
 ): Promise<BodyResult<'backup'>> {
   const protocol = await starting
   try {
     const lease = await leasing
     for (const warning of engine.warnings) run.warn(warning)
-    return await withinRun(engine, options, run, protocol, lease)
+    return await withinRun(engine, options, run, protocol, lease, origin)
   } finally {
     await protocol.finish()
   }
@@ -80,6 +83,7 @@ async function withinRun(
   run: RunContext,
   protocol: Run,
   lease: Lease,
+  origin: SnapshotOrigin | undefined,
 ): Promise<BodyResult<'backup'>> {
   const parents = await chooseParents(protocol.found, engine.host, options, run.signal)
   const loading = engine.repository.refreshIndex(lease, run.signal, protocol)
@@ -97,7 +101,7 @@ async function withinRun(
   const sources = await opening
   try {
     await loading
-    return await writeSnapshot(engine, options, run, protocol, lease, parents, sources)
+    return await writeSnapshot(engine, options, run, protocol, lease, parents, sources, origin)
   } finally {
     await sources.close()
   }
@@ -116,8 +120,9 @@ async function writeSnapshot(
   lease: Lease,
   parents: Parents,
   sources: OpenedSources,
+  origin: SnapshotOrigin | undefined,
 ): Promise<BodyResult<'backup'>> {
-  const tally = new BackupTally(run, options)
+  const tally = new BackupTally(run, options, origin !== undefined)
   const writer = await openWriter(engine, options, run, protocol, lease, tally)
   try {
     tally.expect(await sources.totals())
@@ -136,7 +141,7 @@ async function writeSnapshot(
     }
     run.progress.phase('commit')
     const draft = (): SnapshotRecord =>
-      buildSnapshot({ engine, options, run, protocol, parents, tally, sources: sources.records() })
+      buildSnapshot({ engine, options, run, protocol, parents, tally, sources: sources.records(), origin })
     const { sources: records } = await moveLargeFacts(draft(), (bytes) => writer.tree.call('put', bytes))
     tally.stored(await writer.finish())
     if (options.verify !== 'none') await writer.confirm()

@@ -4,9 +4,14 @@ import { factsToMove, type SnapshotRecord, type SnapshotSourceRecord } from '../
 import type { Run } from '../../repository/runs.ts'
 import type { ParsedBackupOptions } from '../options-backup.ts'
 import type { RunContext } from '../run-context.ts'
+import type { BackupCounts } from '../types-backup.ts'
 import type { EngineContext } from '../types-context.ts'
 import type { BackupTally } from './backup-tally.ts'
 import type { Parents } from './parents.ts'
+
+/** What a copy keeps of the snapshot that it is made from, instead of what this run, process and host are. */
+export type SnapshotOrigin = Pick<SnapshotRecord, 'createdAt' | 'host' | 'kind' | 'complete'> &
+  Partial<Pick<SnapshotRecord, 'actor' | 'schedule' | 'copiedFrom'>>
 
 export interface SnapshotParts {
   engine: EngineContext
@@ -16,6 +21,7 @@ export interface SnapshotParts {
   parents: Parents
   tally: BackupTally
   sources: SnapshotSourceRecord[]
+  origin: SnapshotOrigin | undefined
 }
 
 export function buildSnapshot({
@@ -26,27 +32,34 @@ export function buildSnapshot({
   parents,
   tally,
   sources,
+  origin,
 }: SnapshotParts): SnapshotRecord {
   const { counts } = tally
   const { newest } = parents
   return {
     id: protocol.runId,
     runId: run.runId,
-    createdAt: protocol.startedAt,
-    host: engine.host,
-    kind: 'backup',
+    ...(origin ?? ownOrigin(engine, run, protocol, counts)),
     ...(options.name !== undefined && { name: options.name }),
     ...(options.description !== undefined && { description: options.description }),
     tags: [...options.tags],
     labels: { ...options.labels },
-    ...(run.actor !== undefined && { actor: run.actor }),
     ...(newest && { parent: newest.id }),
     previous: newest?.checksum ?? null,
-    complete: counts.skipped === 0,
     epoch: engine.repository.repository.keyring.newestEpoch,
     durationMs: engine.clock.now().getTime() - protocol.startedAt.getTime(),
     counts: { ...counts },
     sources,
+  }
+}
+
+function ownOrigin(engine: EngineContext, run: RunContext, protocol: Run, { skipped }: BackupCounts): SnapshotOrigin {
+  return {
+    createdAt: protocol.startedAt,
+    host: engine.host,
+    kind: 'backup',
+    ...(run.actor !== undefined && { actor: run.actor }),
+    complete: skipped === 0,
   }
 }
 
