@@ -2,6 +2,7 @@
 import type { Json } from '../errors.ts'
 import type { EngineEvents, ReportedVerb, Verb, Warning } from '../events.ts'
 import { throwIfAborted } from '../util/abort.ts'
+import { asCurrent } from './current-run.ts'
 import { callGuarded } from './logger.ts'
 import type { ProgressMeter } from './progress.ts'
 import { announceProgress, announceStart, announceWarning, runEvent } from './run-announce.ts'
@@ -56,7 +57,7 @@ export async function withRun<V extends ReportedVerb>(
 ): Promise<RunResults[V]> {
   const run = beginRun(engine, call)
   announceStart(engine, run)
-  const outcome = await executeRun(engine, run, call, () => body(contextOf(engine, run)))
+  const outcome = await executeRun(engine, run, call, () => asCurrent(contextOf(engine, run), body))
   return await concludeRun(engine, run, call, outcome)
 }
 

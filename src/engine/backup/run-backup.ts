@@ -5,7 +5,8 @@ import type { SnapshotRecord } from '../../model/snapshot.ts'
 import { commitSnapshot } from '../../repository/commit.ts'
 import { type Run, startRun } from '../../repository/runs.ts'
 import { RepositoryWriter } from '../../repository/writer.ts'
-import { retrying } from '../../targets/wrappers/retrying.ts'
+import type { Target } from '../../targets/target.ts'
+import { isRetrying, retrying } from '../../targets/wrappers/retrying.ts'
 import type { Lease } from '../../workers/pool.ts'
 import { type ParsedBackupOptions, sourceKeys } from '../options-backup.ts'
 import { Reading } from '../reading.ts'
@@ -175,10 +176,7 @@ function openWriter(
 ): Promise<RepositoryWriter> {
   const { repository, index } = engine.repository
   return RepositoryWriter.open({
-    target: retrying(repository.target, {
-      clock: engine.clock,
-      onRetry: (notice) => run.emit('target:retry', notice),
-    }),
+    target: isRetrying(repository.target) ? repository.target : repeated(repository.target, engine, run),
     cache: repository.cache,
     vault: engine.repository.vault(),
     index,
@@ -190,4 +188,9 @@ function openWriter(
     onStored: (bytes) => run.progress.add({ storedBytes: bytes }),
     onRead: (bytes) => tally.reading(bytes),
   })
+}
+
+/** Uploads on this machine too: a network share is one as well. */
+function repeated(target: Target, { clock }: EngineContext, run: RunContext): Target {
+  return retrying(target, { clock, onRetry: (notice) => run.emit('target:retry', notice) })
 }

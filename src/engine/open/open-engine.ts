@@ -14,9 +14,11 @@ import { fromRecord, toRecord } from '../report-record.ts'
 import type { EngineParts, ReportStore } from '../types-context.ts'
 import type { EngineOptions } from '../types-engine.ts'
 import { openCache } from './open-cache.ts'
+import { repeatedTarget } from './repeated-target.ts'
 
 export async function openEngine(options: EngineOptions, basics: EngineBasics): Promise<EngineParts> {
-  const { target, key, create = 'if-empty' } = options
+  const { key, create = 'if-empty' } = options
+  const target = repeatedTarget(options.target, basics)
   const transforms = options.transforms ?? [zstd()]
   orderTransforms(transforms)
   const registry = new TransformRegistry(

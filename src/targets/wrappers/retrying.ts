@@ -32,7 +32,7 @@ const optionsSchema = z.strictObject({
 export function retrying(target: Target, options: RetryingOptions = {}): Target {
   parseOptions('retrying', optionsSchema, options)
   const repeat = repeater(options)
-  return wrapTarget(target, {
+  const wrapped = wrapTarget(target, {
     put: (key, body, { ifAbsent, signal } = {}) =>
       ifAbsent
         ? createOnce(target, repeat, key, body, signal)
@@ -44,6 +44,15 @@ export function retrying(target: Target, options: RetryingOptions = {}): Target 
     delete: (keys, call = {}) =>
       repeat({ operation: 'delete', key: keys[0] ?? '', signal: call.signal, run: () => target.delete(keys, call) }),
   } satisfies Partial<Target>)
+  RETRYING.add(wrapped)
+  return wrapped
+}
+
+const RETRYING = new WeakSet<Target>()
+
+/** Whether it is what `retrying` gave, so that nobody repeats repetitions. One inside another wrapper is not seen. */
+export function isRetrying(target: Target): boolean {
+  return RETRYING.has(target)
 }
 
 /** A listing that broke off begins anew and passes over what was seen, since no store says how to go on exactly. */
