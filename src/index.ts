@@ -49,6 +49,7 @@ export {
   type SourceSession,
   type StreamProof,
 } from './sources/source.ts'
+export { checkKey, checkPrefix, checkRange } from './targets/checks.ts'
 export { type LocalTargetOptions, localTarget } from './targets/local/local-target.ts'
 export { memoryTarget } from './targets/memory.ts'
 export { type ProbeCheck, type ProbeReport, probe } from './targets/probe.ts'
@@ -80,5 +81,6 @@ export { aes256gcm } from './transforms/aes256gcm.ts'
 export { type GzipOptions, gzip } from './transforms/gzip.ts'
 export { defineTransform, type Transform, type TransformContext } from './transforms/transform.ts'
 export { type ZstdOptions, zstd } from './transforms/zstd.ts'
+export { abortError, throwIfAborted } from './util/abort.ts'
 export { type Clock, systemClock } from './util/clock.ts'
 export { type WorkerPoolOptions, workerPool } from './workers/pool.ts'

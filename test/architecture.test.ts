@@ -19,6 +19,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'sources/',
     'targets/',
     'transforms/',
+    'util/abort.ts',
     'util/clock.ts',
     'workers/pool.ts',
   ],
