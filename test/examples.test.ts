@@ -24,8 +24,9 @@ afterAll(() => built.remove())
 describe('examples', () => {
   it('are all run here', () => {
     const modules = ['brotli.ts']
+    const folders = ['custom-target']
     const scripts = ['backup-folder.ts', 'custom-transform.ts', 'database-and-uploads.ts', 'http-route.ts']
-    expect(readdirSync(join(ROOT, 'examples')).sort()).toEqual([...modules, ...scripts].sort())
+    expect(readdirSync(join(ROOT, 'examples')).sort()).toEqual([...modules, ...folders, ...scripts].sort())
   })
 
   it('backup-folder backs up a folder, without what it excludes', async () => {
@@ -45,6 +46,13 @@ describe('examples', () => {
     const { stdout } = await built.node('examples/custom-transform.ts', [at('data'), at('brotli'), at('restored')])
     expect(stdout).toMatch(/bytes became \d+, with 0 warnings\n4 entries restored\n$/)
     expect(execFileSync('diff', ['-r', at('data'), at('restored/data')], { encoding: 'utf8' })).toBe('')
+  })
+
+  it('custom-target passes the suite of conformance, under node:test', async () => {
+    const { stdout } = await built.node('examples/custom-target/http-target.test.ts')
+    expect(stdout).toContain('**http**: creates once between processes, 16 calls at once, no checksums, remote')
+    expect(stdout).not.toMatch(/\*\*failed|not tried|not run/)
+    expect(stdout).toMatch(/fail 0\n.*skipped 1\n/s)
   })
 
   it('database-and-uploads puts both back as they were together', async () => {
