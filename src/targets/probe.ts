@@ -2,6 +2,7 @@
 import { sha256Aside } from '../crypto/hash.ts'
 import { BackupError } from '../errors.ts'
 import { throwIfAborted } from '../util/abort.ts'
+import { assertCompatible } from '../util/plugin.ts'
 import type { CallSignal, Target, TargetTraits } from './target.ts'
 
 export interface ProbeCheck {
@@ -51,9 +52,10 @@ const CHECKS: readonly (readonly [string, Check])[] = [
  * Puts, gets, gets ranges, stats, replaces, creates once (also eight at once), lists and deletes a few small objects below
  * a prefix of its own, and removes them. A failed check is in the report, never thrown. Some 60 requests.
  *
- * @throws BackupError ABORTED
+ * @throws BackupError ABORTED, PLUGIN_INCOMPATIBLE
  */
 export async function probe(target: Target, options: CallSignal = {}): Promise<ProbeReport> {
+  assertCompatible(target)
   const { signal } = options
   const random = Math.random().toString(36).slice(2)
   const bench: Bench = {
