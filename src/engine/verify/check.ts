@@ -6,6 +6,7 @@ import { checkKeys, checkReports, chooseSnapshots } from './check-records.ts'
 import { CheckSessions } from './check-sessions.ts'
 import { type CheckWork, withThreads } from './check-work.ts'
 import { type Inventory, type KnownPack, takeInventory } from './inventory.ts'
+import { compareChecksums } from './pack-checksums.ts'
 import { Proofs } from './proofs.ts'
 import { type PacksRead, readPacks } from './read-packs.ts'
 import { neededPacks, walkTrees } from './walk-trees.ts'
@@ -88,7 +89,9 @@ async function checkContent(content: ContentWork): Promise<ContentResult> {
   let unsound = await walkTrees(work, sessions, infos, inventory.badPlaces(unusable, new Map()))
   const chosen = snapshots === 'all' ? [...inventory.packs.values()] : [...(await neededPacks(sessions, inventory))]
   const read = level === 'data' ? await readThem(content, chosen) : undefined
-  if (read && (read.lost.size > 0 || read.gone.size > 0)) unsound = await walkAgain(content, unusable, read)
+  const lost = read?.lost ?? new Map()
+  const gone = read?.gone ?? (await compareChecksums(work, chosen))
+  if (lost.size > 0 || gone.size > 0) unsound = await walkAgain(content, unusable, { lost, gone })
   return { unsound, ...tally(content, chosen, read) }
 }
 
@@ -104,7 +107,7 @@ async function readThem(
 async function walkAgain(
   { work, sessions, inventory, infos }: ContentWork,
   unusable: readonly KnownPack[],
-  { lost, gone }: PacksRead,
+  { lost, gone }: Pick<PacksRead, 'lost' | 'gone'>,
 ): Promise<Set<string>> {
   work.progress.phase('assess')
   work.findings.resetProblems()

@@ -20,8 +20,10 @@ export interface KnownPack {
   readonly places: PackPlace[]
   /** Set where the target has no such object. */
   missing: boolean
-  /** Set where what the listing says of it is wrong. */
+  /** Set where what the target says of it is wrong. */
   trouble?: Trouble
+  /** Set once the target's checksum of it has been looked at. */
+  compared?: boolean
 }
 
 export class Inventory {
@@ -115,9 +117,11 @@ async function compare({ packs }: Inventory, target: Target, signal: AbortSignal
   return strangers
 }
 
-function look(known: KnownPack, { size, checksum }: ObjectInfo, { traits }: Target): void {
+/** Compares what the target says with what is known. */
+export function look(known: KnownPack, { size, checksum }: ObjectInfo, { traits }: Target): void {
   const { name, bytes } = known
   known.missing = false
+  known.compared = checksum !== undefined
   if (size !== bytes) {
     known.trouble = { code: 'OBJECT_CORRUPT', message: `Pack ${name} has ${size} bytes where ${bytes} were stored.` }
   } else if (traits.checksums === 'sha256' && checksum !== undefined && checksum !== name) {
