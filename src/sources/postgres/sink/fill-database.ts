@@ -5,17 +5,19 @@ import type { PgClient } from '../connection.ts'
 import { quoteIdent, quoteQualified } from '../names.ts'
 import { sqlState } from '../pg-error.ts'
 import { isLateEntry } from '../schema-cut.ts'
+import { AfterRows } from './after-rows.ts'
 import { keyOf, type TableKey } from './bound.ts'
 import type { TableName, TableToRestore } from './layout.ts'
-import { type LoadJob, loadTables } from './load.ts'
+import { type LoadJob, loadTasks } from './load.ts'
 import { loadLargeObjects, readScript } from './objects.ts'
 import type { SinkSettings } from './options.ts'
-import { runPostData } from './post-data.ts'
+import { itemsOf, runPostData } from './post-data.ts'
 import { settle } from './relocate.ts'
 import { runScript, type ScriptRules } from './run-script.ts'
 import { isRenamed, keyInScript, type Scripts, selectStatements, tablesOfScripts } from './schema-plan.ts'
 import { sinkError } from './sql-error.ts'
 import { encoded } from './statement.ts'
+import { runTasks } from './tasks.ts'
 import type { Unit } from './unit.ts'
 
 export interface FillOptions {
@@ -41,21 +43,45 @@ export async function fillDatabase(options: FillOptions): Promise<void> {
   const moved = tables.filter(isRenamed)
   if (moved.length > 0) await main.query(`CREATE SCHEMA ${quoteIdent(STAGING_SCHEMA)}`)
   await runScript(main, scripts.pre, rules)
+  const late = firstLate(scripts.post)
+  const items = itemsOf(scripts.post.slice(0, late), sizes(tables))
+  const known = tablesOfScripts(scripts.pre, [])
+  const after = new AfterRows({
+    items,
+    tables,
+    pre: scripts.pre,
+    rules,
+    keyOf: placedKey,
+    analyze: (client, table) => analyzeOne(client, table, warn),
+  })
   if (!settings.schemaOnly) {
-    await loadTables(clients, tables.map(jobOf), reader, { ordered: options.ordered })
+    const next = ({ table }: LoadJob) => after.next(table)
+    const load = { ordered: options.ordered, connections: clients.length, next }
+    await runTasks(clients, loadTasks(tables.map(jobOf), reader, load))
     await runScript(main, scripts.sequences, rules)
     if (largeObjects.length > 0 || !unit.partial) {
       await runScript(main, await readScript(reader, `${prefix}pg_largeobject/objects.sql`), rules)
     }
     await loadLargeObjects(main, largeObjects, reader)
   }
-  const statements = settings.schemaOnly ? scripts.post.filter(isNoRefresh) : scripts.post
-  const post = { tables: tablesOfScripts(scripts.pre, []), bytesOf: sizes(tables), rules }
-  await runPostData(clients, { ...post, statements: statements.slice(0, firstLate(statements)) })
+  await runPostData(clients, { items: items.filter((item) => !after.built.has(item)), tables: known, rules })
   // Before anybody's right to call the functions of indexes is taken away.
-  if (!settings.schemaOnly) await analyze(options, (table) => table.kind !== 'm')
-  await runPostData(clients, { ...post, statements: statements.slice(firstLate(statements)) })
-  if (!settings.schemaOnly) await analyze(options, (table) => table.kind === 'm')
+  const remaining = tables.filter((table) => !after.analyzed.has(table))
+  if (!settings.schemaOnly)
+    await analyze(
+      clients,
+      remaining.filter(({ kind }) => kind !== 'm'),
+      warn,
+    )
+  const last = scripts.post.slice(late)
+  const lastItems = itemsOf(settings.schemaOnly ? last.filter(isNoRefresh) : last, sizes(tables))
+  await runPostData(clients, { items: lastItems, tables: known, rules })
+  if (!settings.schemaOnly)
+    await analyze(
+      clients,
+      remaining.filter(({ kind }) => kind === 'm'),
+      warn,
+    )
   if (moved.length > 0) await settle(main, moved, STAGING_SCHEMA)
   for (const entry of unit.database.others) reader.done(entry)
 }
@@ -80,11 +106,15 @@ function placeOf(table: TableToRestore): TableName {
   return { schema: isRenamed(table) ? STAGING_SCHEMA : table.schema, name: table.name }
 }
 
+function placedKey(table: TableToRestore): TableKey {
+  const { schema, name } = placeOf(table)
+  return keyOf({ schema: encoded(schema), name: encoded(name) })
+}
+
 function sizes(tables: readonly TableToRestore[]): (key: TableKey) => number {
   const bytes = new Map<TableKey, number>()
   for (const table of tables) {
-    const { schema, name } = placeOf(table)
-    bytes.set(keyInScript(table), table.bytes).set(keyOf({ schema: encoded(schema), name: encoded(name) }), table.bytes)
+    bytes.set(keyInScript(table), table.bytes).set(placedKey(table), table.bytes)
   }
   return (key) => bytes.get(key) ?? 0
 }
@@ -96,23 +126,25 @@ function isNoRefresh({ toc }: { toc: { type: string } | null }): boolean {
 
 /** One statement a table, so that it is shared out; a restored database without statistics is slow until autovacuum comes. */
 async function analyze(
-  { unit, clients, warn }: FillOptions,
-  wanted: (table: TableToRestore) => boolean,
+  clients: readonly PgClient[],
+  tables: readonly TableToRestore[],
+  warn: FillOptions['warn'],
 ): Promise<void> {
-  const chosen = unit.database.tables.filter((table) => table.kind !== 'f' && wanted(table))
-  const waiting = chosen.sort((a, b) => b.bytes - a.bytes)
-  const work = async (client: PgClient): Promise<void> => {
-    for (let table = waiting.shift(); table !== undefined; table = waiting.shift()) {
-      const { schema, name } = placeOf(table)
-      await analyzeOne(client, quoteQualified(schema, name), warn)
-    }
+  const largest = tables.filter(({ kind }) => kind !== 'f').sort((a, b) => b.bytes - a.bytes)
+  const run = async (client: PgClient, table: TableToRestore): Promise<[]> => {
+    await analyzeOne(client, table, warn)
+    return []
   }
-  const done = await Promise.allSettled(clients.map(work))
-  for (const one of done) if (one.status === 'rejected') throw one.reason
+  await runTasks(
+    clients,
+    largest.map((table) => ({ tables: [], shares: true, run: (client) => run(client, table) })),
+  )
 }
 
 /** An index may call a function that its owner may not call any more: it is as whole as it was. */
-async function analyzeOne(client: PgClient, table: string, warn: FillOptions['warn']): Promise<void> {
+async function analyzeOne(client: PgClient, place: TableToRestore, warn: FillOptions['warn']): Promise<void> {
+  const { schema, name } = placeOf(place)
+  const table = quoteQualified(schema, name)
   try {
     await client.query(`ANALYZE ${table}`)
   } catch (error) {

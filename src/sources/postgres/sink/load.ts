@@ -6,6 +6,7 @@ import { quoteIdent, quoteQualified } from '../names.ts'
 import { copyIn } from './copy-in.ts'
 import { sourcePath, type TableName, type TableToRestore } from './layout.ts'
 import { sinkError } from './sql-error.ts'
+import type { Task } from './tasks.ts'
 
 export interface LoadJob {
   readonly table: TableToRestore
@@ -16,6 +17,10 @@ export interface LoadJob {
 export interface LoadOptions {
   /** Tables keep the order of their streams: each is loaded by one connection. */
   readonly ordered: boolean
+  /** How many load at once. */
+  readonly connections: number
+  /** What can be done as soon as all rows of a table are there. */
+  next(job: LoadJob): readonly Task[]
 }
 
 /** What one connection does at a time: a table, or one range of it. */
@@ -26,36 +31,31 @@ interface Piece {
   readonly frozen: boolean
 }
 
-/** `clients`: one for each piece that is loaded at once. The first error ends the others, too. */
-export async function loadTables(
-  clients: readonly PgClient[],
-  jobs: readonly LoadJob[],
-  reader: SinkReader,
-  { ordered }: LoadOptions,
-): Promise<void> {
-  const waiting = piecesOf(jobs, ordered ? 1 : clients.length)
-  let failed = false
-  let first: unknown
-  const stoppable: SinkReader = {
-    entries: () => reader.entries(),
-    done: (entry) => reader.done(entry),
-    content: (path) => until(() => failed, reader.content(path)),
-  }
-  const work = async (client: PgClient): Promise<void> => {
-    for (let piece = waiting.shift(); piece !== undefined && !failed; piece = waiting.shift()) {
-      if (piece.frozen) await loadFrozen(client, piece.job, stoppable)
-      else for (const range of piece.ranges) await loadRange(client, piece.job, range, stoppable)
+/** Tables into the server, the largest first, each followed by its `next`. Where one task fails, the others end, too. */
+export function loadTasks(jobs: readonly LoadJob[], reader: SinkReader, options: LoadOptions): Task[] {
+  const pieces = piecesOf(jobs, options.ordered ? 1 : options.connections)
+  const left = new Map<LoadJob, number>()
+  for (const { job } of pieces) left.set(job, (left.get(job) ?? 0) + 1)
+  const load = async (piece: Piece, client: PgClient, isOver: () => boolean): Promise<readonly Task[]> => {
+    const { job } = piece
+    const stoppable: SinkReader = {
+      entries: () => reader.entries(),
+      done: (entry) => reader.done(entry),
+      content: (path) => until(isOver, reader.content(path)),
     }
+    if (piece.frozen) await loadFrozen(client, job, stoppable)
+    else for (const range of piece.ranges) await loadRange(client, job, range, stoppable)
+    left.set(job, (left.get(job) as number) - 1)
+    if (left.get(job) !== 0) return []
+    reader.done(job.table.entry)
+    return options.next(job)
   }
-  const guarded = clients.map((client) =>
-    work(client).catch((error: unknown) => {
-      if (!failed) first = error
-      failed = true
-    }),
+  const loads = pieces.map(
+    (piece): Task => ({ tables: [], shares: true, run: (client, isOver) => load(piece, client, isOver) }),
   )
-  await Promise.all(guarded)
-  if (failed) throw first
-  for (const { table } of jobs) reader.done(table.entry)
+  const empty = jobs.filter((job) => !left.has(job))
+  for (const { table } of empty) reader.done(table.entry)
+  return [...loads, ...empty.flatMap((job) => options.next(job))]
 }
 
 /** The largest first. A table that would keep one connection busy when the others are done is shared out among them. */

@@ -7,9 +7,10 @@ import { sqlState } from '../pg-error.ts'
 import type { SqlStatement } from '../sql-split.ts'
 import { keyOf, qualifiedNames, type TableKey } from './bound.ts'
 import { isSetting, runScript, type ScriptRules } from './run-script.ts'
+import { runTasks } from './tasks.ts'
 
 /** Statements of one entry, with the settings that hold for them. */
-interface Item {
+export interface Item {
   readonly type: string
   readonly settings: readonly SqlStatement[]
   readonly statements: readonly SqlStatement[]
@@ -21,17 +22,15 @@ interface Item {
 }
 
 export interface PostDataOptions {
-  readonly statements: readonly SqlStatement[]
+  readonly items: readonly Item[]
   /** Tables that pre-data has made: what is built on others waits for its turn. */
   readonly tables: ReadonlySet<TableKey>
-  bytesOf(table: TableKey): number
   readonly rules: ScriptRules
 }
 
 export async function runPostData(clients: readonly PgClient[], options: PostDataOptions): Promise<void> {
   const [main] = clients as [PgClient, ...PgClient[]]
-  const { rules } = options
-  const items = itemsOf(options)
+  const { items, rules } = options
   const early = items.filter((item) => isIndex(item) && item.tables.every((table) => options.tables.has(table)))
   const rest = items.filter((item) => !early.includes(item))
   const postponed = await runTogether(clients, early, rules)
@@ -51,7 +50,7 @@ export function eventTriggersLast(statements: readonly SqlStatement[]): SqlState
   return [...statements.filter((one) => !late(one)), ...statements.filter(late)]
 }
 
-function isIndex({ type }: Item): boolean {
+export function isIndex({ type }: Item): boolean {
   return type === 'INDEX' || type === 'CONSTRAINT'
 }
 
@@ -60,7 +59,8 @@ function isLate({ type, statements }: Pick<Item, 'type' | 'statements'>): boolea
   return type === 'EVENT TRIGGER' || statements.some(({ text }) => /^(COMMENT ON|ALTER) EVENT TRIGGER /.test(text))
 }
 
-function itemsOf({ statements, bytesOf }: PostDataOptions): Item[] {
+/** `bytesOf`: how large a table is. */
+export function itemsOf(statements: readonly SqlStatement[], bytesOf: (table: TableKey) => number): Item[] {
   const items: Item[] = []
   const settings = new Map<string, SqlStatement>()
   let group: SqlStatement[] = []
@@ -114,37 +114,28 @@ async function runTogether(
   items: readonly Item[],
   rules: ScriptRules,
 ): Promise<Set<Item>> {
-  const waiting = [...items].sort((a, b) => b.bytes - a.bytes)
-  const running = new Set<Item>()
   const postponed = new Set<Item>()
-  const free = [...clients]
-  const errors: unknown[] = []
-  let wake = (): void => {}
-  const start = (client: PgClient, item: Item): void => {
-    running.add(item)
-    runItem(client, item, rules)
-      .catch((error: unknown) => (NOT_YET.has(sqlState(error) ?? '') ? postponed.add(item) : errors.push(error)))
-      .finally(() => {
-        running.delete(item)
-        free.push(client)
-        wake()
-      })
+  const run = async (client: PgClient, item: Item): Promise<[]> => {
+    if (!(await runIfReady(client, item, rules))) postponed.add(item)
+    return []
   }
-  while (running.size > 0 || (waiting.length > 0 && errors.length === 0)) {
-    const at = errors.length > 0 ? -1 : waiting.findIndex((item) => ![...running].some((other) => collide(item, other)))
-    const client = at < 0 ? undefined : free.pop()
-    if (client !== undefined) start(client, waiting.splice(at, 1)[0] as Item)
-    else
-      await new Promise<void>((resolve) => {
-        wake = resolve
-      })
-  }
-  if (errors.length > 0) throw errors[0]
+  const largest = [...items].sort((a, b) => b.bytes - a.bytes)
+  await runTasks(
+    clients,
+    largest.map((item) => ({ ...item, run: (client) => run(client, item) })),
+  )
   return postponed
 }
 
-function collide(a: Item, b: Item): boolean {
-  return !(a.shares && b.shares) && a.tables.some((table) => b.tables.includes(table))
+/** False where it needs something that comes later. */
+export async function runIfReady(client: PgClient, item: Item, rules: ScriptRules): Promise<boolean> {
+  try {
+    await runItem(client, item, rules)
+    return true
+  } catch (error) {
+    if (!NOT_YET.has(sqlState(error) ?? '')) throw error
+    return false
+  }
 }
 
 /** The settings that a connection was given last: most items want the same. */
