@@ -140,6 +140,13 @@ export function decodeDirectory(input: Uint8Array): PackDirectory {
   return directory
 }
 
+/** How much a directory holds that has been decoded before, without making anything of it. */
+export function directoryCounts(input: Uint8Array): { segments: number; chunks: number } {
+  const view = new DataView(input.buffer, input.byteOffset, input.length)
+  const segments = view.getUint32(4, true)
+  return { segments, chunks: (input.length - DIRECTORY_HEAD_BYTES - segments * SEGMENT_ROW_BYTES) / CHUNK_ROW_BYTES }
+}
+
 function readRow(bytes: Buffer, at: number): SegmentRow {
   const row = {
     offset: bytes.readUInt32LE(at),

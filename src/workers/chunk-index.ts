@@ -4,7 +4,7 @@
  */
 
 import type { PackFacts } from '../model/fragment.ts'
-import { CHUNK_ROW_BYTES, decodeDirectory } from '../model/pack.ts'
+import { CHUNK_ROW_BYTES, decodeDirectory, directoryCounts } from '../model/pack.ts'
 import { IdTable, type IdTablePlain } from './id-table.ts'
 
 /** Columns of a chunk: segment number, offset in the raw segment, length. */
@@ -61,9 +61,12 @@ export class ChunkTable {
 
   /** Built by one thread; read by all once it has been handed over. */
   static build(packs: readonly PackFacts[]): ChunkTable {
-    const directories = packs.map((pack) => decodeDirectory(pack.directory))
-    const chunks = directories.reduce((sum, directory) => sum + directory.chunkRows.length / CHUNK_ROW_BYTES, 0)
-    const segments = directories.reduce((sum, directory) => sum + directory.segments.length, 0)
+    let [segments, chunks] = [0, 0]
+    for (const { directory } of packs) {
+      const counts = directoryCounts(directory)
+      segments += counts.segments
+      chunks += counts.chunks
+    }
     const table = new ChunkTable({
       ids: IdTable.create(chunks, COLUMN_BYTES).plain,
       segments: new SharedArrayBuffer(segments * SEGMENT_COLUMNS * 4),
@@ -71,8 +74,9 @@ export class ChunkTable {
       packNames: new SharedArrayBuffer(packs.length * 32),
     })
     let segment = 0
-    for (const [number, directory] of directories.entries()) {
-      const pack = packs[number]!
+    for (const [number, pack] of packs.entries()) {
+      // One at a time: a large index has a million segments.
+      const directory = decodeDirectory(pack.directory)
       table.packNames.set(pack.name, number * 32)
       table.packs[number * PACK_COLUMNS + PACK_BYTES_COLUMN] = pack.packBytes
       let at = 0

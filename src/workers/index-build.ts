@@ -5,7 +5,7 @@ import { BackupError } from '../errors.ts'
 import { MAX_BOX_RAW_BYTES } from '../model/box.ts'
 import { decodeFragment, encodeFragment, type PackFacts } from '../model/fragment.ts'
 import { decodeDirectory } from '../model/pack.ts'
-import { MalformedBytes } from '../util/bytes.ts'
+import { MalformedBytes, release } from '../util/bytes.ts'
 import { ChunkTable, type ChunkTablePlain } from './chunk-index.ts'
 import { type Host, Moved, type Service } from './rpc.ts'
 import { createVault, type Vault, type VaultPlain } from './vault.ts'
@@ -45,7 +45,7 @@ class IndexBuild implements Service {
     const damaged: BuiltTable['damaged'] = []
     for (const { key, bytes } of fragments) {
       try {
-        for (const pack of this.open(key, bytes)) facts.set(Buffer.from(pack.name).toString('latin1'), pack)
+        for (const pack of this.open(key, bytes)) facts.set(nameOf(pack), pack)
       } catch (error) {
         if (!BackupError.is(error)) throw error
         damaged.push({ key, code: error.code, message: error.message })
@@ -62,6 +62,8 @@ class IndexBuild implements Service {
       maxRawBytes: MAX_BOX_RAW_BYTES,
       whole: true,
     })
+    // Given away by whoever asked; all fragments together are as large as the table.
+    if (raw.buffer !== bytes.buffer) release(bytes)
     try {
       const { packs } = decodeFragment(raw)
       for (const pack of packs) decodeDirectory(pack.directory)
@@ -81,4 +83,8 @@ class IndexBuild implements Service {
     const sealed = this.vault.sealer.seal('index', raw, { bind: key, compress: true })
     return new Moved(sealed, [sealed.buffer])
   }
+}
+
+function nameOf({ name }: PackFacts): string {
+  return Buffer.from(name.buffer, name.byteOffset, name.length).toString('latin1')
 }
