@@ -23,6 +23,8 @@ const SKEWED: Meaning = {
   code: 'TARGET_AUTH',
   what: 'the clock of this machine is not the clock of the store',
   hint: 'Set the clock of this machine (NTP), or give systemClockOffset.',
+  // The SDK learns the store's time from this answer, and signs the next request with it.
+  retryable: true,
 }
 const DENIED: Meaning = {
   code: 'TARGET_DENIED',

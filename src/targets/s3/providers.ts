@@ -8,6 +8,8 @@ export interface S3ProviderPreset {
    * or may ignore that condition, so the target looks before it puts, and two clients at once may both succeed.
    */
   readonly createOnce: 'atomic' | 'look'
+  /** False where a bucket that keeps versions takes the condition and ignores it, as Ceph's gateway does. */
+  readonly atomicWithVersions: boolean
   /** Whether the condition is sent at all; some stores answer it with an error. */
   readonly sendsCondition: boolean
   /** `header`: the store checks and keeps `x-amz-checksum-sha256`. `metadata`: the signature covers the SHA-256. */
@@ -29,6 +31,7 @@ export interface S3ProviderPreset {
 export const s3Providers: Readonly<Record<S3Provider, S3ProviderPreset>> = {
   aws: {
     createOnce: 'atomic',
+    atomicWithVersions: true,
     sendsCondition: true,
     checksum: 'header',
     bulkDelete: true,
@@ -46,6 +49,7 @@ export const s3Providers: Readonly<Record<S3Provider, S3ProviderPreset>> = {
   },
   r2: {
     createOnce: 'atomic',
+    atomicWithVersions: true,
     sendsCondition: true,
     checksum: 'metadata',
     bulkDelete: true,
@@ -56,6 +60,7 @@ export const s3Providers: Readonly<Record<S3Provider, S3ProviderPreset>> = {
   },
   b2: {
     createOnce: 'look',
+    atomicWithVersions: false,
     sendsCondition: false,
     checksum: 'metadata',
     bulkDelete: true,
@@ -65,6 +70,7 @@ export const s3Providers: Readonly<Record<S3Provider, S3ProviderPreset>> = {
   },
   gcs: {
     createOnce: 'look',
+    atomicWithVersions: false,
     sendsCondition: false,
     checksum: 'metadata',
     bulkDelete: false,
@@ -76,6 +82,7 @@ export const s3Providers: Readonly<Record<S3Provider, S3ProviderPreset>> = {
   },
   ceph: {
     createOnce: 'atomic',
+    atomicWithVersions: false,
     sendsCondition: true,
     checksum: 'metadata',
     bulkDelete: true,
@@ -85,6 +92,7 @@ export const s3Providers: Readonly<Record<S3Provider, S3ProviderPreset>> = {
   },
   generic: {
     createOnce: 'look',
+    atomicWithVersions: false,
     sendsCondition: true,
     checksum: 'metadata',
     bulkDelete: true,

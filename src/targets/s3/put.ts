@@ -1,5 +1,5 @@
 /** Whole objects into a bucket. The store takes one all or not at all, and checks what arrives by its SHA-256. */
-import type { PutObjectCommandInput } from '@aws-sdk/client-s3'
+import type { PutObjectCommandInput, PutObjectCommandOutput } from '@aws-sdk/client-s3'
 import { BackupError } from '../../errors.ts'
 import type { PutOptions } from '../target.ts'
 import { DIGEST, digestOf } from './digest.ts'
@@ -20,17 +20,22 @@ export async function putObject(
   { ifAbsent = false, signal }: PutOptions,
 ): Promise<boolean> {
   const { connection, settings } = place
-  const atomic = settings.createOnce
-  if (ifAbsent && !atomic && (await headObject(place, key, signal)) !== undefined) return false
-  const conditional = ifAbsent && (atomic || settings.preset.sendsCondition)
+  if (ifAbsent && !keepsCondition(place) && (await headObject(place, key, signal)) !== undefined) return false
+  const conditional = ifAbsent && (settings.createOnce || settings.preset.sendsCondition)
   const input = await inputOf(place, key, body)
   try {
-    await send(place, key, body, conditional ? { ...input, IfNoneMatch: '*' } : input, signal)
+    place.versioned = await send(place, key, body, conditional ? { ...input, IfNoneMatch: '*' } : input, signal)
     return true
   } catch (error) {
     if (conditional && isTaken(error)) return refused(place, key, error)
     throw connection.errorOf(error, { operation: 'put', key: settings.prefix + key, signal })
   }
+}
+
+/** Until a put has shown whether the bucket keeps versions, what would be ignored there is not relied on. */
+function keepsCondition({ settings, options, versioned }: Place): boolean {
+  if (options.createOnce !== undefined || settings.preset.atomicWithVersions) return settings.createOnce
+  return settings.createOnce && versioned === false
 }
 
 async function inputOf(
@@ -71,15 +76,16 @@ function ofPacks({ storageClass, objectLockDays, objectLockMode }: S3Options): P
   }
 }
 
+/** True where the bucket keeps versions. */
 async function send(
   { connection, options }: Place,
   key: string,
   body: Uint8Array,
   input: PutObjectCommandInput,
   signal: AbortSignal | undefined,
-): Promise<void> {
+): Promise<boolean> {
   const digest = input.Metadata?.[DIGEST] ?? ''
-  await connection.send((sdk) => {
+  const put = (sdk: typeof import('@aws-sdk/client-s3')) => {
     const command = new sdk.PutObjectCommand(input)
     // The signature covers it, so every store that checks signatures checks the bytes; and nobody hashes them again.
     withHeader(command, 'x-amz-content-sha256', digest)
@@ -88,7 +94,9 @@ async function send(
       withProgress(command, body, (sentBytes) => onUploadProgress({ key, sentBytes, totalBytes: body.byteLength }))
     }
     return command
-  }, signal)
+  }
+  const { VersionId } = await connection.send<PutObjectCommandOutput>(put, signal)
+  return VersionId !== undefined && VersionId !== 'null'
 }
 
 /** By status as well: not every store names it PreconditionFailed. */

@@ -21,6 +21,8 @@ export interface Place {
   /** Whether the bucket is known to be there. */
   seen: boolean
   deletesSingly: boolean
+  /** Whether the bucket keeps versions; undefined before the first put. */
+  versioned?: boolean
 }
 
 /**
@@ -45,19 +47,18 @@ export function s3Target(options: S3Options): Target {
 class S3Target implements Target {
   readonly apiVersion = 1
   readonly name = 's3'
-  readonly traits: TargetTraits
   readonly #place: Place
 
   constructor(place: Place) {
     this.#place = place
-    const { createOnce, maxConcurrency } = place.settings
-    this.traits = {
-      createOnly: createOnce,
-      maxConcurrency,
-      maxObjectBytes: MAX_OBJECT_BYTES,
-      checksums: 'sha256',
-      remote: true,
-    }
+  }
+
+  get traits(): TargetTraits {
+    const { settings, options, versioned } = this.#place
+    const { createOnce, maxConcurrency, preset } = settings
+    const isIgnored = versioned === true && options.createOnce === undefined && !preset.atomicWithVersions
+    const createOnly = createOnce && !isIgnored
+    return { createOnly, maxConcurrency, maxObjectBytes: MAX_OBJECT_BYTES, checksums: 'sha256', remote: true }
   }
 
   async put(key: string, body: Uint8Array<ArrayBuffer>, options: PutOptions = {}): Promise<boolean> {
