@@ -21,6 +21,9 @@ export function sessionPins(pins: Pins): string {
     extra_float_digits: '3',
     bytea_output: 'hex',
     xmloption: 'content',
+    // Off, a null in an array would be read in as the text 'NULL'.
+    array_nulls: 'on',
+    standard_conforming_strings: 'on',
     search_path: '',
     client_encoding: pins.encoding === 'SQL_ASCII' ? 'SQL_ASCII' : 'UTF8',
     statement_timeout: String(pins.statementTimeoutMs ?? 0),

@@ -8,11 +8,14 @@ import type { SinkReader } from '../../sink.ts'
 import type { PgClient } from '../connection.ts'
 import { quoteIdent, quoteQualified } from '../names.ts'
 import { sessionPins } from '../session-pins.ts'
+import { pieces } from '../sql-lex.ts'
+import type { SqlStatement } from '../sql-split.ts'
 import { keyOf, type TableKey } from './bound.ts'
+import { isOfExtension, replaceOwnRows } from './extension-rows.ts'
 import { STAGING_SCHEMA } from './fill-database.ts'
 import type { TableName, TableToRestore } from './layout.ts'
 import { loadRange } from './load.ts'
-import { loadLargeObjects, readScript } from './objects.ts'
+import { emptyLargeObjects, loadLargeObjects, readScript } from './objects.ts'
 import type { SinkSettings } from './options.ts'
 import { eventTriggersLast } from './post-data.ts'
 import { settle } from './relocate.ts'
@@ -35,7 +38,9 @@ export async function fillInPlace(options: InPlaceOptions): Promise<void> {
   const { unit, client, reader, settings, warn } = options
   const { tables, largeObjects, prefix, others } = unit.database
   const rules: ScriptRules = { ...settings, inTransaction: true, warn }
-  await client.query(`BEGIN; ${sessionPins({ encoding: unit.encoding })} SET LOCAL check_function_bodies = off`)
+  await client.query(
+    `BEGIN READ WRITE; ${sessionPins({ encoding: unit.encoding })} SET LOCAL check_function_bodies = off`,
+  )
   // Event triggers of the database would fire at our DDL; only a superuser can keep them from it.
   await client.query(`SELECT pg_catalog.set_config('session_replication_role', 'replica', true)
     WHERE pg_catalog.current_setting('is_superuser') = 'on'`)
@@ -52,9 +57,11 @@ export async function fillInPlace(options: InPlaceOptions): Promise<void> {
   await runScript(client, selected.pre, rules)
   if (!settings.schemaOnly) {
     await replaceRows(options, existing)
-    await runScript(client, selected.sequences, rules)
-    if (largeObjects.length > 0) {
-      await runScript(client, await readScript(reader, `${prefix}pg_largeobject/objects.sql`), rules)
+    await runScript(client, selected.sequences.flatMap(transactional), rules)
+    if (largeObjects.length > 0 || !unit.partial) {
+      const objects = await readScript(reader, `${prefix}pg_largeobject/objects.sql`)
+      await runScript(client, objects, rules)
+      await emptyLargeObjects(client, objects)
       await loadLargeObjects(client, largeObjects, reader, true)
     }
   }
@@ -89,6 +96,15 @@ export async function tablesThere(client: PgClient): Promise<Set<TableKey>> {
   return new Set(rows.map(keyOf))
 }
 
+/**
+ * What setval does to a sequence outlives a rollback, and others see it at once. RESTART gives the sequence a new file that
+ * goes with the transaction, and what is written into that goes with it.
+ */
+function transactional(statement: SqlStatement): SqlStatement[] {
+  const name = [...pieces(statement.text)].find(({ kind }) => kind === 'string')?.value
+  return name === undefined ? [statement] : [{ ...statement, text: `ALTER SEQUENCE ${name} RESTART` }, statement]
+}
+
 function refuseMissing(missing: readonly TableToRestore[], settings: SinkSettings): void {
   const first = missing[0]
   if (!settings.dataOnly || first === undefined) return
@@ -109,10 +125,16 @@ async function replaceRows(options: InPlaceOptions, existing: ReadonlySet<TableT
   const replaced = [...existing].filter((table) => table.kind === 'r' || table.kind === 'p')
   const names = replaced.map(({ target }) => quoteQualified(target.schema, target.name))
   const back = names.length > 0 ? await takeOff(client, names) : []
-  const emptied = replaced.flatMap((table, at) => (table.ranges.length > 0 ? [`ONLY ${names[at]}`] : []))
+  const emptied = replaced.flatMap((table, at) =>
+    table.ranges.length > 0 && !isOfExtension(table) ? [`ONLY ${names[at]}`] : [],
+  )
   try {
     if (emptied.length > 0) await client.query(`TRUNCATE ${emptied.join(', ')}`)
     for (const table of unit.database.tables) {
+      if (isOfExtension(table)) {
+        await replaceOwnRows(client, table, reader)
+        continue
+      }
       const own = isRenamed(table) ? { schema: STAGING_SCHEMA, name: table.name } : table
       const at = table.via ?? (existing.has(table) ? table.target : { schema: own.schema, name: own.name })
       for (const range of table.ranges) await loadRange(client, { table, at }, range, reader)

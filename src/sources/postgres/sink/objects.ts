@@ -20,6 +20,26 @@ export async function readScript(reader: SinkReader, path: string): Promise<SqlS
   return found.concat(splitter.end())
 }
 
+/** Those of a script that makes them: before it they may have been there with other content, which no page need overwrite. */
+export async function emptyLargeObjects(client: PgClient, script: readonly SqlStatement[]): Promise<void> {
+  const oids = script.flatMap(({ text }) => /^SELECT pg_catalog\.lo_create\('(\d+)'\)$/.exec(text)?.[1] ?? [])
+  try {
+    await client.query(emptied('pg_catalog.unnest($1::oid[]) AS oid'), [oids])
+  } catch (error) {
+    throw sinkError(error, 'emptying large objects')
+  }
+}
+
+/** 131072 opens it for writing. */
+function emptied(oids: string): string {
+  return `SELECT pg_catalog.lo_close(f.fd) FROM (
+    SELECT o.fd, pg_catalog.lo_truncate64(o.fd, 0) FROM (
+      SELECT pg_catalog.lo_open(oid, 131072) AS fd FROM ${oids} OFFSET 0
+    ) o OFFSET 0) f`
+}
+
+const EMPTY_THESE = emptied('(SELECT DISTINCT loid AS oid FROM pg_temp.holdfast_pages) AS p')
+
 /**
  * `overwrite`: objects may be there with other content, and a transaction is open. Pages go through a temporary table and lo_put: writing pg_largeobject itself is for superusers only. The objects are
  * there already, empty.
@@ -49,7 +69,7 @@ async function loadPages(client: PgClient, range: SinkEntry, reader: SinkReader,
     })
   }
   await client.query(CREATE_MISSING)
-  if (overwrite) await client.query(TRUNCATE_ALL)
+  if (overwrite) await client.query(EMPTY_THESE)
   await client.query(
     `SELECT count(pg_catalog.lo_put(loid, pageno::bigint * (current_setting('block_size')::int / 4), data))
      FROM (SELECT * FROM pg_temp.holdfast_pages ORDER BY loid, pageno) AS pages`,
@@ -60,7 +80,3 @@ async function loadPages(client: PgClient, range: SinkEntry, reader: SinkReader,
 
 const CREATE_MISSING = `SELECT count(pg_catalog.lo_create(loid)) FROM (SELECT DISTINCT loid FROM pg_temp.holdfast_pages) AS p
   WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_largeobject_metadata m WHERE m.oid = p.loid)`
-
-/** 131072 opens it for writing. */
-const TRUNCATE_ALL = `SELECT count(pg_catalog.lo_truncate64(pg_catalog.lo_open(loid, 131072), 0))
-  FROM (SELECT DISTINCT loid FROM pg_temp.holdfast_pages) AS p`

