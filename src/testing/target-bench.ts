@@ -59,7 +59,7 @@ export async function inLanes(
   const lane = async (): Promise<void> => {
     for (const key of rest) await run(key)
   }
-  await Promise.all(Array.from({ length: target.traits.maxConcurrency }, lane))
+  await Promise.all(Array.from({ length: Math.min(target.traits.maxConcurrency, keys.length) }, lane))
 }
 
 /** Not `deepEqual`: the difference it works out and prints of two large arrays takes gigabytes. */
