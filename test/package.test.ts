@@ -108,13 +108,18 @@ describe('the packed package', () => {
 
 const TYPES = `
 import { BackupEngine, BackupError, type BackupResult, type Target, filesystem, localTarget, passphrase } from 'holdfast'
-import { memorySource } from 'holdfast/testing'
+import { capabilityCard, fakeClock, faultyTarget, memorySource, targetConformance, testEngine } from 'holdfast/testing'
+import * as nodeTest from 'node:test'
 
 const target: Target = localTarget('./repository')
 const engine: BackupEngine = await BackupEngine.open({ target, key: passphrase(process.env.SECRET), sources: [filesystem({ name: 'a', path: '.' })] })
 const result: BackupResult = await engine.backup({ tags: ['x'], sources: [memorySource({ name: 'm', files: {} })] })
 engine.on('backup:complete', ({ result }) => result.snapshot.id.toUpperCase())
 const path: string | undefined = (await engine.entries({ snapshot: result.snapshot.id }).toArray())[0]?.path
+const tested: BackupEngine = await testEngine({ target: faultyTarget(target, []), clock: fakeClock() })
+targetConformance(nodeTest, { create: () => target, onCard: (card: string) => card.length })
+export const card: string = await capabilityCard({ create: () => target })
+await tested.close()
 // @ts-expect-error an option that does not exist
 await engine.backup({ tag: 'x' })
 export const code = (e: unknown) => BackupError.is(e) ? e.code : path
