@@ -51,8 +51,8 @@ const optionsSchema = z.strictObject({
 /**
  * The first target decides and its mirrors follow. Every write needs the first one; which of several creators of an object
  * wins, and what a listing shows, it alone says. While it cannot be reached nothing can be committed, and packs come from
- * a mirror. All other reads do so too while no run of this target is under way, so that a restore works; a prune through
- * it is refused from then on until it is made anew, since what was read may be old.
+ * a mirror. All other reads do so too while no run of this target is under way, so that a restore works. As what was read
+ * then may be old, nothing but runs is deleted from then on until the next run begins (a prune is one), which reads anew.
  * Put `retrying` around each target rather than around this. Closing it closes all.
  */
 export function mirrored(targets: readonly Target[], options: MirroredOptions = {}): MirroredTarget {
@@ -145,6 +145,8 @@ class MirrorGuard {
     let isThere = false
     try {
       isThere = await put()
+      // Whatever it goes by is read from now on, and while it is under way from the first target alone.
+      if (isThere && ifAbsent) this.#isStale = false
       return isThere
     } finally {
       if (!isThere && ifAbsent && this.#runs.has(key)) this.#runs.set(key, systemClock.monotonicMs() + DOUBTFUL_MS)
@@ -164,7 +166,7 @@ function mayBeStale(key: string): BackupError {
     {
       origin: 'target',
       details: { key },
-      hint: 'Open the repository again when the first target answers, then prune.',
+      hint: 'Begin again, as a run of its own (a backup, a prune), when the first target answers.',
     },
   )
 }

@@ -232,7 +232,7 @@ describe('reads from mirrored targets', () => {
     expect(await keysOf(target, 'gc/')).toEqual(['gc/1.done'])
   })
 
-  it('of which a mirror has answered some let no prune go on', async () => {
+  it('of which a mirror has answered some let nothing be deleted before a run reads anew', async () => {
     const { first, target } = pair()
     await target.put('index/1', body('I'))
     first.isDead = true
@@ -241,10 +241,12 @@ describe('reads from mirrored targets', () => {
     const refused = { code: 'TARGET_UNREACHABLE', retryable: false }
     await expect(target.put('gc/1', body('candidates'), { ifAbsent: true })).rejects.toMatchObject(refused)
     await expect(target.delete(['index/1'])).rejects.toMatchObject(refused)
-    await target.put('runs/1', body('a backup may run'), { ifAbsent: true })
-    await target.put('snapshots/1', body('and commit'), { ifAbsent: true })
-    await target.delete(['runs/1'])
     expect(first.objects.has('index/1')).toBe(true)
+    await target.put('runs/1', body('a prune'), { ifAbsent: true })
+    await target.put('gc/1', body('candidates'), { ifAbsent: true })
+    await target.delete(['index/1'])
+    await target.delete(['runs/1'])
+    expect([...first.objects.keys()]).toEqual(['gc/1'])
   })
 })
 
