@@ -40,6 +40,10 @@ export interface WriterOptions {
 
 /** Packs between two checkpoints: an interrupted run uploads at most these again. */
 const CHECKPOINT_PACKS = 6
+/** A run with more fragments than this leaves their union in their place, so that whoever opens next asks for few. */
+const MAX_FRAGMENTS = 2
+/** Of what a fragment of many packs says. A reader takes twice as much. */
+const UNION_BYTES = 32 * 1024 * 1024
 const FIRST_CLAIMS = 1 << 16
 const CLAIMS_GROWTH = 4
 
@@ -47,7 +51,9 @@ export class RepositoryWriter {
   private readonly options: WriterOptions
   private readonly facts: PackFacts[] = []
   private unrecorded: PackFacts[] = []
-  private readonly fragmentKeys: string[] = []
+  private fragmentKeys: string[] = []
+  /** Fragments whose facts are in others as well. */
+  private superseded: string[] = []
   private checkpoints: Promise<void> = Promise.resolve()
   private checkpointFailure: unknown
   private claims: IdTable[] = []
@@ -187,6 +193,7 @@ export class RepositoryWriter {
     this.checkpoint()
     await this.checkpoints
     if (this.checkpointFailure !== undefined) throw this.checkpointFailure
+    await this.unite()
     return {
       newChunks: counters.reduce((sum, each) => sum + each.newChunks, 0),
       newBytes: counters.reduce((sum, each) => sum + each.newBytes, 0),
@@ -194,11 +201,23 @@ export class RepositoryWriter {
     }
   }
 
-  /** Lets later runs of this process find what was stored, without reading the fragments back. */
+  /** Puts the union of this run's fragments. They stay until the commit: as facts they are as true as it is. */
+  private async unite(): Promise<void> {
+    if (this.fragmentKeys.length <= MAX_FRAGMENTS) return
+    this.superseded = this.fragmentKeys
+    this.fragmentKeys = []
+    for (const packs of portions(this.facts, UNION_BYTES)) await this.putFragment(packs)
+  }
+
+  /**
+   * After the commit. Lets later runs of this process find what was stored, without reading the fragments back, and takes
+   * those away whose union is there: anybody may do that at any time.
+   */
   async publish(): Promise<void> {
     if (this.facts.length === 0) return
     const table = await this.indexer.call<ChunkTablePlain>('table', { packs: this.facts })
-    this.options.index.add(table, this.fragmentKeys)
+    this.options.index.add(table, [...this.fragmentKeys, ...this.superseded])
+    if (this.superseded.length > 0) await this.options.target.delete(this.superseded, { signal: this.options.signal })
   }
 
   private abort(reason: unknown): void {
@@ -226,6 +245,22 @@ export class RepositoryWriter {
     await this.checkpoints
     await Promise.allSettled(this.puts)
   }
+}
+
+/** Of about so many bytes each. */
+function* portions(packs: readonly PackFacts[], maxBytes: number): Generator<PackFacts[]> {
+  let portion: PackFacts[] = []
+  let bytes = 0
+  for (const pack of packs) {
+    if (portion.length > 0 && bytes + pack.directory.length > maxBytes) {
+      yield portion
+      portion = []
+      bytes = 0
+    }
+    portion.push(pack)
+    bytes += pack.directory.length
+  }
+  if (portion.length > 0) yield portion
 }
 
 function storedTooMuch(maxStoredBytes: number): BackupError {

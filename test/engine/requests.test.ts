@@ -85,6 +85,24 @@ describe('requests', () => {
     expect(all.sort()).toEqual([...rest, ...times(packs, 'put packs')].sort())
   })
 
+  it('of a long backup leave few fragments for those who open next', { timeout: 30_000 }, async () => {
+    far = farPlace()
+    const engine = await far.open(far.freshCache())
+    far.source.list = Array.from({ length: 14 }, (_, n) => file(`large-${n}`, noise(8_000_000, n + 1)))
+    far.take()
+    await engine.backup()
+    const all = far.take().filter((request) => request.endsWith(' index'))
+    expect(all).toEqual(['list index', ...times(4, 'put index'), 'stat index', 'delete index'])
+    expect([...far.objects.keys()].filter((key) => key.startsWith('index/'))).toHaveLength(1)
+    await engine.backup()
+    expect(far.take(), 'the same engine need not read it').toEqual(UNCHANGED)
+    const cold = await far.open(far.freshCache())
+    expect((await cold.verify({ level: 'data', snapshots: 'all' })).findings).toEqual([])
+    far.take()
+    await cold.backup()
+    expect(far.take().filter((request) => request === 'get index')).toHaveLength(1)
+  })
+
   it('to look at notes are one list, once they are near', async () => {
     const { writer, warm } = await placeOf(10)
     await writer.verify({ snapshots: 'all' })
