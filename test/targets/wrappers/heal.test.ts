@@ -97,6 +97,15 @@ describe('heal', () => {
     expect(second.objects.size).toBe(48)
   })
 
+  it('does not delete what has been created since it looked', async () => {
+    const { first, second, target } = pair()
+    await first.memory.put('a', body('A'))
+    await second.memory.put('notes/1', body('left behind'))
+    const onProgress = (): void => void first.memory.put('notes/1', body('new'))
+    expect(await target.heal({ extra: 'delete', onProgress })).toMatchObject({ copied: 1, deleted: 0 })
+    expect(second.objects.has('notes/1')).toBe(true)
+  })
+
   it('stops on abort, and fails with a mirror that is dead', async () => {
     const { first, second, target } = pair()
     for (let i = 0; i < 20; i++) await first.memory.put(`a${i}`, body('A'))

@@ -99,6 +99,18 @@ describe('writes to mirrored targets', () => {
     expect(lags).toEqual([])
   })
 
+  it('of one key do not overtake each other on a mirror', async () => {
+    const { second, target } = pair({ writeQuorum: 1 })
+    const { put } = second.target
+    second.target.put = async (...args) => {
+      await turns(Number(Buffer.from(args[1]).toString().slice(6)))
+      return await put(...args)
+    }
+    for (let delay = 30; delay >= 0; delay -= 10) await target.put('runs/1', body(`left: ${delay}`))
+    await target.close()
+    expect(Buffer.from(second.objects.get('runs/1')!).toString()).toBe('left: 0')
+  })
+
   it('bring a commit to a mirror only after all that came before it', async () => {
     const { second, target } = pair({ writeQuorum: 1 })
     const { put } = second.target
