@@ -32,12 +32,16 @@ export async function keysOf(target: Target, prefix: string): Promise<string[]> 
   return keys.sort()
 }
 
-export async function rejectsWith(promise: Promise<unknown>, code: ErrorCode): Promise<void> {
-  await assert.rejects(promise, (error) => {
-    assert.ok(BackupError.is(error), `expected a BackupError, got ${error}`)
-    assert.equal(error.code, code, error.message)
-    return true
-  })
+/** `what` begins the message: which call it was. */
+export async function rejectsWith(promise: Promise<unknown>, code: ErrorCode, what = 'the call'): Promise<void> {
+  const outcome = await promise.then(
+    () => ({ resolved: true, error: undefined }),
+    (error: unknown) => ({ resolved: false, error }),
+  )
+  const { resolved, error } = outcome
+  assert.ok(!resolved, `${what} resolved, instead of rejecting with ${code}`)
+  assert.ok(BackupError.is(error), `${what}: expected a BackupError ${code}, got ${error}`)
+  assert.equal(error.code, code, `${what}: ${error.code} instead of ${code}: ${error.message}`)
 }
 
 /** Lets timers and I/O have their turn: a loop over a target that answers at once would keep them out for ever. */

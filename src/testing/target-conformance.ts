@@ -119,14 +119,18 @@ function readingTests(test: DefineTest): void {
       [10, 11],
       [50, 60],
     ] as [number, number][]) {
-      await rejectsWith(target.get(`${prefix}a`, { range: { start, end } }), 'TARGET_PROTOCOL')
+      await rejectsWith(
+        target.get(`${prefix}a`, { range: { start, end } }),
+        'TARGET_PROTOCOL',
+        `get of ${start} to ${end} of 10`,
+      )
     }
-    await rejectsWith(target.get(`${prefix}a`, { range: { start: 3, end: 2 } }), 'INVALID_OPTIONS')
-    await rejectsWith(target.get(`${prefix}a`, { range: { start: -1, end: 2 } }), 'INVALID_OPTIONS')
+    await rejectsWith(target.get(`${prefix}a`, { range: { start: 3, end: 2 } }), 'INVALID_OPTIONS', 'get of 3 to 2')
+    await rejectsWith(target.get(`${prefix}a`, { range: { start: -1, end: 2 } }), 'INVALID_OPTIONS', 'get of -1 to 2')
   })
 
   test('tells a missing object', async ({ target, prefix }) => {
-    await rejectsWith(target.get(`${prefix}a`), 'TARGET_OBJECT_NOT_FOUND')
+    await rejectsWith(target.get(`${prefix}a`), 'TARGET_OBJECT_NOT_FOUND', 'get of a missing key')
     await rejectsWith(target.get(`${prefix}a`, { range: { start: 0, end: 1 } }), 'TARGET_OBJECT_NOT_FOUND')
     assert.equal(await target.stat(`${prefix}a`), undefined)
     await target.put(`${prefix}ab`, bytesOf(1))
@@ -157,14 +161,15 @@ function keyTests(test: DefineTest): void {
 
   test('refuses keys that are no relative paths', async ({ target, prefix }) => {
     for (const key of ['', '/a', '../a', 'a/../b', './a', 'a/.', 'a/..', 'a//b', 'a/', 'a\0b', 'a\\b', 'a\nb']) {
-      await rejectsWith(target.put(key, bytesOf(1)), 'INVALID_OPTIONS')
-      await rejectsWith(target.get(key), 'INVALID_OPTIONS')
-      await rejectsWith(target.stat(key), 'INVALID_OPTIONS')
+      await rejectsWith(target.put(key, bytesOf(1)), 'INVALID_OPTIONS', `put of ${JSON.stringify(key)}`)
+      await rejectsWith(target.get(key), 'INVALID_OPTIONS', `get of ${JSON.stringify(key)}`)
+      await rejectsWith(target.stat(key), 'INVALID_OPTIONS', `stat of ${JSON.stringify(key)}`)
       await target.put(`${prefix}kept`, bytesOf(1))
-      await rejectsWith(target.delete([`${prefix}kept`, key]), 'INVALID_OPTIONS')
+      await rejectsWith(target.delete([`${prefix}kept`, key]), 'INVALID_OPTIONS', `delete of ${JSON.stringify(key)}`)
       assert.ok(await target.stat(`${prefix}kept`), 'nothing is deleted where one of the keys is none')
     }
-    for (const begin of ['/', '../', 'a/../', 'a//', 'a\0']) await rejectsWith(keysOf(target, begin), 'INVALID_OPTIONS')
+    for (const begin of ['/', '../', 'a/../', 'a//', 'a\0'])
+      await rejectsWith(keysOf(target, begin), 'INVALID_OPTIONS', `list of ${JSON.stringify(begin)}`)
   })
 }
 
@@ -233,7 +238,7 @@ function deletionTests(test: DefineTest): void {
     for (const name of ['a', 'ab', 'c/d', 'c/e']) await target.put(prefix + name, bytesOf(1))
     await target.delete([`${prefix}a`, `${prefix}c/d`, `${prefix}missing`, `${prefix}c`, `${prefix}x/y/z`])
     assert.deepEqual(await keysOf(target, prefix), [`${prefix}ab`, `${prefix}c/e`])
-    await rejectsWith(target.get(`${prefix}a`), 'TARGET_OBJECT_NOT_FOUND')
+    await rejectsWith(target.get(`${prefix}a`), 'TARGET_OBJECT_NOT_FOUND', 'get of a missing key')
   })
 
   test('does not mind missing keys, the same key twice, or none', async ({ target, prefix }) => {

@@ -20,7 +20,7 @@ const stored = (of: Memory, key: string): Body => of.objects.get(key) as Body
 export const READING: Readonly<Record<string, Broken>> = {
   'gives what there is of a range': {
     fails: [SHORT],
-    because: /Missing expected rejection/,
+    because: /resolved, instead of rejecting/,
     wrap: (inner) =>
       wrapTarget(inner, {
         async get(key, call = {}) {

@@ -129,7 +129,7 @@ export const STORING: Readonly<Record<string, Broken>> = {
   },
   'cleans keys up': {
     fails: [REFUSES],
-    because: /Missing expected rejection/,
+    because: /resolved, instead of rejecting/,
     wrap: (inner) =>
       wrapTarget(inner, { put: (key, body, call) => inner.put(key.replace(/^\/|\.\.\//, ''), body, call) }),
   },
