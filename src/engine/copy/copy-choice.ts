@@ -32,9 +32,7 @@ export async function chooseOriginals(
   const all = new Map(loaded.snapshots.map((each) => [each.view.id, each]))
   const views = loaded.snapshots.map(({ view }) => view)
   const isNamed = isList(snapshots)
-  const chosen = isNamed
-    ? snapshots.map((ref) => resolveSnapshot(views, ref))
-    : filterSnapshots(views, snapshots)
+  const chosen = isNamed ? snapshots.map((ref) => resolveSnapshot(views, ref)) : filterSnapshots(views, snapshots)
   const ids = new Set(chosen.sort(compareAge).map(({ id }) => id))
   // Whoever names the snapshots has found all of them.
   return {
