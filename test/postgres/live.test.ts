@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { BackupEngine } from '../../src/index.ts'
 import { queryRows, runSql, startPostgres, type TestDatabase, type TestServer } from '../servers/postgres.ts'
-import { Databases, expectNothingLeft, openEngine, restoreInto, sinkOf, sourceOf, urlOf } from './support.ts'
+import { Databases, expectNothingLeft, openEngine, pathsOf, restoreInto, sinkOf, sourceOf, urlOf } from './support.ts'
 
 let server: TestServer
 let databases: Databases
@@ -146,6 +146,73 @@ describe('settings of a role', () => {
     },
     30_000,
   )
+})
+
+describe('what is chosen', () => {
+  it('by settings in the connection string is the same for rows and schema', async () => {
+    const database = await databases.make(
+      'CREATE SCHEMA app; CREATE TABLE app.orders (a int); CREATE TABLE public.orders (b int)',
+    )
+    const url = new URL(database.url)
+    url.searchParams.set('options', '-csearch_path=app')
+    const engine = await openEngine([sourceOf(server, url.href, { tables: ['orders'] })])
+    await engine.backup()
+    let script = ''
+    for await (const piece of await engine.read({ snapshot: 'latest', path: 'main/pg_dump/pre-data.sql' })) {
+      script += Buffer.from(piece).toString()
+    }
+    expect(script).toContain('CREATE TABLE app.orders')
+    expect(await pathsOf(engine, 'main/app')).toContain('main/app/orders')
+    await engine.close()
+  })
+
+  it('of a partitioned table is chosen of its partitions', async () => {
+    const database = await databases.make(`CREATE TABLE days (d int) PARTITION BY RANGE (d);
+      CREATE TABLE early PARTITION OF days FOR VALUES FROM (0) TO (10); CREATE TABLE late PARTITION OF days FOR VALUES FROM (10) TO (20);
+      INSERT INTO days SELECT generate_series(0, 19)`)
+    const where = { 'public.days': 'd < 5', 'public.late': 'd > 18' }
+    const engine = await openEngine([sourceOf(server, database.url, { where })])
+    await engine.backup()
+    const rows: unknown[] = []
+    for (const table of ['early', 'late']) {
+      for await (const { type, facts } of engine.entries({ snapshot: 'latest', path: `main/public/${table}` })) {
+        if (type === 'rows') rows.push(facts.rows)
+      }
+    }
+    expect(rows).toEqual([5, 1])
+    await engine.close()
+  })
+
+  it('must be there, also where pg_dump is not asked', async () => {
+    const database = await databases.make(ITEMS)
+    for (const chosen of [{ tables: ['public.itms'] }, { schemas: ['nope'] }]) {
+      const engine = await openEngine([sourceOf(server, database.url, { ...chosen, dataOnly: true })])
+      await expect(engine.backup()).rejects.toMatchObject({ code: 'SOURCE_NOT_FOUND' })
+      await engine.close()
+    }
+  })
+})
+
+describe('time limits of a role', () => {
+  it('do not end a backup while pg_dump reads', async () => {
+    const many = Array.from(
+      { length: 400 },
+      (_, i) => `CREATE TABLE t${i} (id serial PRIMARY KEY, v text CHECK (v <> ''))`,
+    )
+    const database = await databases.make(many.join(';'))
+    const role = `${database.name}_slow`
+    await runSql(
+      server.url,
+      `CREATE ROLE ${role} LOGIN SUPERUSER PASSWORD 'x'; ALTER ROLE ${role} SET idle_in_transaction_session_timeout = '60ms';
+      ALTER ROLE ${role} SET statement_timeout = '300ms'`,
+    )
+    const url = Object.assign(new URL(database.url), { username: role, password: 'x' }).href
+    const engine = await openEngine([sourceOf(server, url, { globals: 'none' })])
+    await engine.backup()
+    await engine.close()
+    await expectNothingLeft(server, database.name)
+    await runSql(server.url, `DROP ROLE ${role}`)
+  }, 30_000)
 })
 
 describe('a hook that fails', () => {

@@ -18,6 +18,8 @@ export interface ServerAddress {
   readonly database: string | undefined
   readonly password: string | undefined
   readonly ssl: unknown
+  /** As in PGOPTIONS: settings of the session, which decide what a pattern without a schema means. */
+  readonly options: string | undefined
 }
 
 /**
@@ -69,7 +71,7 @@ export class Connector {
 
   #pgConfig(client: PgClient): Record<string, unknown> {
     const { host, port, user, password, ssl } = client
-    const options = (client as { connectionParameters?: { options?: unknown } }).connectionParameters?.options
+    const options = optionsOf(client)
     return { host, port, user, password, ssl, ...(options === undefined ? {} : { options }) }
   }
 
@@ -112,7 +114,7 @@ export class Connector {
   #remember(client: PgClient): void {
     const { host, port, user, database, password, ssl } = client
     const known = typeof password === 'string' && password !== '' ? password : undefined
-    this.#address = { host, port, user, database, password: known, ssl }
+    this.#address = { host, port, user, database, password: known, ssl, options: optionsOf(client) }
   }
 }
 
@@ -215,6 +217,11 @@ function made(Client: ClientClass, config: Record<string, unknown>): PgClient {
       details: { option: 'connectionString', rule: 'must be a postgres:// URL' },
     })
   }
+}
+
+function optionsOf(client: PgClient): string | undefined {
+  const { options } = (client as { connectionParameters?: { options?: unknown } }).connectionParameters ?? {}
+  return typeof options === 'string' && options !== '' ? options : undefined
 }
 
 function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

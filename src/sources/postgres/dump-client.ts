@@ -71,7 +71,7 @@ export class DumpRunner {
     const address = { ...this.#env, ...(database === undefined ? {} : { PGDATABASE: database }) }
     const spawned = spawn(join(this.client.binDir, program), [...args, ...this.#more(program, args)], {
       // pg_restore talks to no server.
-      env: { ...process.env, LC_ALL: 'C', ...(program === 'pg_restore' ? {} : address) },
+      env: { ...process.env, ...ELSEWHERE, LC_ALL: 'C', ...(program === 'pg_restore' ? {} : address) },
       stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     })
     const child = new DumpChild(program, spawned)
@@ -115,12 +115,16 @@ export class DumpRunner {
   }
 }
 
+/** What would lead libpq to another server than the one that is read: pg knows none of them. */
+const ELSEWHERE = { PGSERVICE: undefined, PGHOSTADDR: undefined, PGTARGETSESSIONATTRS: undefined }
+
 function libpqEnvironment(address: ServerAddress): Record<string, string> {
-  const { host, port, user, database, password } = address
+  const { host, port, user, database, password, options } = address
   const env: Record<string, string> = { PGHOST: host, PGPORT: String(port), PGAPPNAME: 'holdfast' }
   if (user !== undefined) env.PGUSER = user
   if (database !== undefined) env.PGDATABASE = database
   if (password !== undefined) env.PGPASSWORD = password
+  if (options !== undefined) env.PGOPTIONS = options
   return env
 }
 

@@ -8,6 +8,7 @@ import type { PgClient } from './connection.ts'
 import type { DumpRunner } from './dump-client.ts'
 import { schemaArguments } from './dump-client-args.ts'
 import type { PostgresSettings } from './options.ts'
+import { type Pins, sessionPins } from './session-pins.ts'
 
 export interface SchemaDraft {
   /** The whole schema as pg_dump's custom archive, about a kilobyte for a table: pg_restore cuts every script out of it. */
@@ -20,13 +21,12 @@ export async function draftSchema(
   client: PgClient,
   runner: DumpRunner,
   settings: PostgresSettings,
-  encoding: string,
+  pins: Pins,
 ): Promise<SchemaDraft> {
-  await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
-  // Names of functions print by it, and both fingerprints must print alike.
-  await client.query("SET LOCAL search_path TO ''; SET LOCAL jit TO off")
+  // Both fingerprints must print alike, and nothing may end the transaction while pg_dump reads.
+  await client.query(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${sessionPins(pins)}`)
   const { rows } = await client.query<{ id: string }>('SELECT pg_catalog.pg_export_snapshot() AS id')
-  const child = runner.start('pg_dump', schemaArguments(settings, rows[0]!.id, encoding), {
+  const child = runner.start('pg_dump', schemaArguments(settings, rows[0]!.id, pins.encoding), {
     database: client.database,
   })
   const fingerprint = await schemaFingerprint(client)

@@ -162,7 +162,7 @@ export class Lead {
   async #tryExport(): Promise<boolean> {
     const { rows } = await this.client.query<{ id: string }>('SELECT pg_catalog.pg_export_snapshot() AS id')
     const locked = new Set(this.#tables.map((table) => table.oid))
-    this.#selection = await resolveSelection(this.client, this.#settings.filter, this.#settings.where)
+    this.#selection = await this.#select()
     await this.client.query("SET LOCAL search_path TO ''")
     if (this.#draft !== undefined && this.#draft.fingerprint !== (await schemaFingerprint(this.client))) return false
     this.#tables = await listTables(this.client, this.#selection, true)
@@ -172,18 +172,17 @@ export class Lead {
 
   async #draftSchema(): Promise<void> {
     if (this.#runner === undefined || this.#settings.mode === 'pg_dump') return
-    this.#draft = await draftSchema(this.client, this.#runner, this.#settings, this.pins.encoding)
+    this.#draft = await draftSchema(this.client, this.#runner, this.#settings, this.pins)
   }
 
   /** With the search path of the role, which patterns without a schema need. */
   async #begin(mode: string): Promise<void> {
-    await this.client.query(`BEGIN ${mode}`)
-    await this.client.query(`${sessionPins(this.pins)} SET LOCAL search_path TO DEFAULT`)
+    await this.client.query(`BEGIN ${mode}; ${sessionPins(this.pins)} SET LOCAL search_path TO DEFAULT`)
   }
 
   async #listBefore(): Promise<Table[]> {
     await this.#begin('READ ONLY')
-    const selection = await resolveSelection(this.client, this.#settings.filter, this.#settings.where)
+    const selection = await this.#select()
     const tables = await listTables(this.client, selection, false)
     await this.client.query('COMMIT')
     return tables
@@ -202,6 +201,12 @@ export class Lead {
         throw pgError(error, 'source', 'cannot lock the tables', { database: this.client.database ?? null })
       }
     }
+  }
+
+  /** Large objects may be all that is wanted. */
+  #select(): Promise<Selection> {
+    const { filter, where, largeObjects } = this.#settings
+    return resolveSelection(this.client, filter, where, largeObjects)
   }
 
   async #position(): Promise<{ xmin: string; lsn: string }> {

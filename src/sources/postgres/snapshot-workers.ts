@@ -97,9 +97,11 @@ export class SnapshotWorkers {
     this.#all.add(worker)
     if (this.#closed) connection.destroy()
     try {
-      await connection.client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
-      await connection.client.query(`SET TRANSACTION SNAPSHOT ${quoteLiteral(this.#lead.snapshot.id)}`)
-      await connection.client.query(sessionPins(this.#lead.pins))
+      // In one go: the role's own limit for an idle transaction holds until it is set.
+      await connection.client.query(
+        `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT ${quoteLiteral(this.#lead.snapshot.id)};
+        ${sessionPins(this.#lead.pins)}`,
+      )
       return worker
     } catch (error) {
       this.#all.delete(worker)

@@ -1,4 +1,5 @@
 /** Which tables and sequences belong to the backup: the same ones that pg_dump picks by the same patterns. */
+import { BackupError } from '../../../errors.ts'
 import type { PgClient } from '../connection.ts'
 import type { PatternFilter } from '../options.ts'
 import { matchRelations, matchSchemas } from './patterns.ts'
@@ -19,19 +20,49 @@ export async function resolveSelection(
   client: PgClient,
   filter: PatternFilter,
   where: Readonly<Record<string, string>>,
+  mayBeEmpty = true,
 ): Promise<Selection> {
-  const conditions = new Map<string, string>()
-  for (const [pattern, sql] of Object.entries(where)) {
-    for (const oid of await matchRelations(client, [pattern])) conditions.set(oid, sql)
-  }
+  const schemas = filter.schemas.length > 0 ? await matchSchemas(client, filter.schemas) : undefined
+  const tables = filter.tables.length > 0 ? await matchRelations(client, filter.tables) : undefined
+  if (schemas?.size === 0 && !mayBeEmpty) throw nothingFits('schemas', filter.schemas)
+  if (tables?.size === 0 && !mayBeEmpty) throw nothingFits('tables', filter.tables)
   return {
-    schemas: filter.schemas.length > 0 ? await matchSchemas(client, filter.schemas) : undefined,
+    schemas,
     excludedSchemas: await matchSchemas(client, filter.excludeSchemas),
-    tables: filter.tables.length > 0 ? await matchRelations(client, filter.tables) : undefined,
+    tables,
     excludedTables: await matchRelations(client, filter.excludeTables),
     withoutData: await matchRelations(client, filter.excludeTableData),
-    where: conditions,
+    where: await conditionsOf(client, where),
   }
+}
+
+const PARTITIONS = `
+  SELECT p.relid::pg_catalog.oid::text AS oid FROM pg_catalog.unnest($1::oid[]) AS root(oid)
+  CROSS JOIN LATERAL pg_catalog.pg_partition_tree(root.oid) AS p`
+
+/** The rows of a partitioned table are in its partitions; one that is named itself has its own condition. */
+async function conditionsOf(
+  client: PgClient,
+  where: Readonly<Record<string, string>>,
+): Promise<ReadonlyMap<string, string>> {
+  const own = new Map<string, string>()
+  const inherited = new Map<string, string>()
+  for (const [pattern, sql] of Object.entries(where)) {
+    const oids = [...(await matchRelations(client, [pattern]))]
+    for (const oid of oids) own.set(oid, sql)
+    const { rows } = await client.query<{ oid: string }>(PARTITIONS, [oids])
+    for (const { oid } of rows) inherited.set(oid, sql)
+  }
+  return new Map([...inherited, ...own])
+}
+
+/** As pg_dump, which is not asked with `dataOnly`: an empty backup would look like one that was made. */
+function nothingFits(option: 'schemas' | 'tables', patterns: readonly string[]): BackupError {
+  return new BackupError('SOURCE_NOT_FOUND', `no ${option} fit ${patterns.join(', ')}`, {
+    origin: 'source',
+    details: { option, patterns },
+    hint: 'Patterns are as in psql: upper case in double quotes, and without a schema only what the search path shows',
+  })
 }
 
 export function isSelected(

@@ -7,6 +7,7 @@ import { sqlState } from '../pg-error.ts'
 import { isLateEntry } from '../schema-cut.ts'
 import { AfterRows } from './after-rows.ts'
 import { keyOf, type TableKey } from './bound.ts'
+import { isOfExtension, replaceOwnRows } from './extension-rows.ts'
 import type { TableName, TableToRestore } from './layout.ts'
 import { type LoadJob, loadTasks } from './load.ts'
 import { loadLargeObjects, readScript } from './objects.ts'
@@ -57,7 +58,10 @@ export async function fillDatabase(options: FillOptions): Promise<void> {
   if (!settings.schemaOnly) {
     const next = ({ table }: LoadJob) => after.next(table)
     const load = { ordered: options.ordered, connections: clients.length, next }
-    await runTasks(clients, loadTasks(tables.map(jobOf), reader, load))
+    // First: the rows of others may refer to them.
+    for (const table of tables.filter(isOfExtension)) await replaceOwnRows(main, table, reader)
+    const made = tables.filter((table) => !isOfExtension(table))
+    await runTasks(clients, loadTasks(made.map(jobOf), reader, load))
     await runScript(main, scripts.sequences, rules)
     if (largeObjects.length > 0 || !unit.partial) {
       await runScript(main, await readScript(reader, `${prefix}pg_largeobject/objects.sql`), rules)
