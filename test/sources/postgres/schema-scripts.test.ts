@@ -45,21 +45,17 @@ describe('the scripts of the schema', () => {
     ['some schemas', { schemas: ['app'] }, ['--schema=app']],
   ]
 
-  it.for(variants)(
-    'are what pg_dump writes of each section: %s',
-    async ([, options, args]) => {
-      const result = await readSource({ connectionString: database.url, binDir: server.binDir, ...options })
-      const { version } = result.facts.client as { version: string }
-      const key = takesRestrictKey(version) ? (result.facts.restrictKey as string) : ''
-      const text = (name: string): string => result.get(`pg_dump/${name}`).bytes.toString()
-      expect(text('pre-data.sql')).toBe(await pgDump([SECTIONS[0]!, ...args], key, 'early'))
-      expect(text('post-data.sql')).toBe(await pgDump([SECTIONS[1]!, ...args], key, 'early'))
-      expect(text('privileges.sql')).toBe(await pgDump([...SECTIONS, ...args], key, 'late'))
-      expect(text('pre-data.sql')).toContain('CREATE TABLE app.')
-      expect(result.get('pg_dump/schema.dump').bytes.subarray(0, 5).toString()).toBe('PGDMP')
-    },
-    30_000,
-  )
+  it.for(variants)('are what pg_dump writes of each section: %s', { timeout: 30_000 }, async ([, options, args]) => {
+    const result = await readSource({ connectionString: database.url, binDir: server.binDir, ...options })
+    const { version } = result.facts.client as { version: string }
+    const key = takesRestrictKey(version) ? (result.facts.restrictKey as string) : ''
+    const text = (name: string): string => result.get(`pg_dump/${name}`).bytes.toString()
+    expect(text('pre-data.sql')).toBe(await pgDump([SECTIONS[0]!, ...args], key, 'early'))
+    expect(text('post-data.sql')).toBe(await pgDump([SECTIONS[1]!, ...args], key, 'early'))
+    expect(text('privileges.sql')).toBe(await pgDump([...SECTIONS, ...args], key, 'late'))
+    expect(text('pre-data.sql')).toContain('CREATE TABLE app.')
+    expect(result.get('pg_dump/schema.dump').bytes.subarray(0, 5).toString()).toBe('PGDMP')
+  })
 
   it('are the same bytes each time', async () => {
     const options = { connectionString: database.url, binDir: server.binDir }
