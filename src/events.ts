@@ -60,6 +60,11 @@ export interface Progress {
   currentPath?: string
   items: { done: number; total: number | null }
   bytes: { done: number; total: number | null }
+  /**
+   * Rows of tables, counted range by range as each is done. The total of a backup is that of the previous snapshot, or what
+   * the server's catalogue says: an estimate. Absent where nothing counts rows.
+   */
+  rows?: { done: number; total: number | null }
   /** Bytes written to the target so far. */
   storedBytes: number
   /** Smoothed over the last seconds. */

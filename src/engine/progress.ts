@@ -19,6 +19,7 @@ export interface ProgressMeterOptions {
 export interface ProgressStep {
   items?: number
   bytes?: number
+  rows?: number
   storedBytes?: number
   currentPath?: string
 }
@@ -33,9 +34,12 @@ export class ProgressMeter {
   #currentPath: string | undefined
   #items = 0
   #bytes = 0
+  #rows = 0
   #storedBytes = 0
   #totalItems: number | null = null
   #totalBytes: number | null = null
+  /** Undefined: nobody counts rows. */
+  #totalRows: number | null | undefined
   #percent: number | null = null
   #lastEmitMs = Number.NEGATIVE_INFINITY
   #lastActivityMs: number
@@ -59,6 +63,10 @@ export class ProgressMeter {
     this.#items += step.items ?? 0
     this.#bytes += step.bytes ?? 0
     this.#storedBytes += step.storedBytes ?? 0
+    if (step.rows !== undefined) {
+      this.#rows += step.rows
+      this.#totalRows ??= null
+    }
     if (step.currentPath !== undefined) this.#currentPath = step.currentPath
     const worked = (step.items ?? 0) > 0 || (step.bytes ?? 0) > 0 || (step.storedBytes ?? 0) > 0
     this.#tick(worked)
@@ -72,9 +80,10 @@ export class ProgressMeter {
   }
 
   /** Says how much there is; may come late and may change. Null = not known (any more). */
-  total(total: { items?: number | null; bytes?: number | null }): void {
+  total(total: { items?: number | null; bytes?: number | null; rows?: number | null }): void {
     if (total.items !== undefined) this.#totalItems = total.items
     if (total.bytes !== undefined) this.#totalBytes = total.bytes
+    if (total.rows !== undefined) this.#totalRows = total.rows
     this.#tick(true)
   }
 
@@ -103,9 +112,15 @@ export class ProgressMeter {
       ...(this.#currentPath === undefined ? {} : { currentPath: this.#currentPath }),
       items: { done: this.#items, total: this.#totalItems },
       bytes: { done: this.#bytes, total: this.#totalBytes },
+      ...(this.#totalRows === undefined ? {} : { rows: this.#rowsDone(this.#totalRows) }),
       storedBytes: this.#storedBytes,
       bytesPerSecond: Math.round(this.#bytesRate.perSecond),
     }
+  }
+
+  /** A total that was estimated may turn out to be too low. */
+  #rowsDone(total: number | null): NonNullable<Progress['rows']> {
+    return { done: this.#rows, total: total === null ? null : Math.max(total, this.#rows) }
   }
 
   #tick(activity: boolean): void {

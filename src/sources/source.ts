@@ -43,7 +43,8 @@ export interface SourceContext {
 export interface SourceSession extends AsyncDisposable {
   /** Non-secret facts kept in the snapshot. Called once, after the entries have been read. */
   describe(): Promise<Readonly<Record<string, Json>>>
-  totals?(): Promise<{ items: number | null; bytes: number | null }>
+  /** `rows`: of tables, where it has any. What is done of them is the fact `rows` that `finish` gives of each entry. */
+  totals?(): Promise<{ items: number | null; bytes: number | null; rows?: number | null }>
   /** Batches (≤ 1000), sorted by path segment by segment, by unsigned bytes; out of order is SOURCE_INCOMPLETE. */
   entries(): AsyncIterable<readonly SourceEntry[]>
   /** How many of its streams may be read at once; they are opened in path order. Default 1. */

@@ -25,6 +25,18 @@ describe('ProgressMeter', () => {
     expect(clock.sleeping).toBe(0)
   })
 
+  it('shows rows only where somebody counts them, and never more than there are', () => {
+    const { progress } = meter()
+    progress.add({ items: 1, bytes: 10 })
+    expect(progress.current()).not.toHaveProperty('rows')
+    progress.add({ rows: 5 })
+    expect(progress.current().rows).toEqual({ done: 5, total: null })
+    progress.total({ rows: 8 })
+    expect(progress.current().rows).toEqual({ done: 5, total: 8 })
+    progress.add({ rows: 5 })
+    expect(progress.current().rows).toEqual({ done: 10, total: 10 })
+  })
+
   it('says nothing after the end', async () => {
     const { clock, sent, progress } = meter()
     progress.end(false)

@@ -9,6 +9,8 @@ import type { BackupCounts } from '../types-backup.ts'
 export interface SourceTotals {
   items: number | null
   bytes: number | null
+  /** Absent: it has none. */
+  rows?: number | null
 }
 
 export class BackupTally {
@@ -59,6 +61,8 @@ export class BackupTally {
   /** Of all sources in the order in which they are read; null is what one cannot say beforehand. */
   expect(totals: readonly SourceTotals[]): void {
     this.unread = [...totals]
+    const rows = totals.flatMap((each) => (each.rows === undefined ? [] : [each.rows]))
+    if (rows.length > 0 && !this.isTotalKnown) this.run.progress.total({ rows: sum(0, rows) })
     this.showTotals()
   }
 
@@ -92,10 +96,10 @@ export class BackupTally {
     this.run.progress.add({ bytes })
   }
 
-  done(entries: number, bytes: number, currentPath: string): void {
+  done(entries: number, bytes: number, currentPath: string, rows?: number): void {
     const shown = Math.min(this.ahead, bytes)
     this.ahead -= shown
-    this.run.progress.add({ items: entries, bytes: bytes - shown, currentPath })
+    this.run.progress.add({ items: entries, bytes: bytes - shown, currentPath, ...(rows !== undefined && { rows }) })
   }
 
   source(

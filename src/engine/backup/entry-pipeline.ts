@@ -64,7 +64,7 @@ function streamReader(
       if (unannounced > 0) hooks.found(0, unannounced)
       hooks.streamed(bytes, path)
     },
-    onEntry: (path) => hooks.done(1, 0, path),
+    onEntry: (path, rows) => hooks.done(1, 0, path, rows),
     onFailure: abort,
   })
 }

@@ -34,7 +34,7 @@ export async function backupSource({
     found: (entries, bytes) => tally.found(entries, bytes),
     scanned: () => tally.scanned(),
     streamed: (bytes, path) => tally.streamed(bytes, at(path)),
-    done: (entries, bytes, path) => tally.done(entries, bytes, at(path)),
+    done: (entries, bytes, path, rows) => tally.done(entries, bytes, at(path), rows),
   }
   const input = { name, parent, onUnreadable: options.onEntryError }
   const result = session.scan

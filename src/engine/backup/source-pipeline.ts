@@ -23,8 +23,8 @@ export interface PipelineHooks {
   found(entries: number, bytes: number): void
   /** The source's scan has ended, so totals are known. */
   scanned(): void
-  /** Entries and bytes dealt with: unchanged, without content, or read. */
-  done(entries: number, bytes: number, path: string): void
+  /** Entries and bytes dealt with: unchanged, without content, or read. `rows`: where a source counts them. */
+  done(entries: number, bytes: number, path: string, rows?: number): void
   signal: AbortSignal
 }
 

@@ -9,6 +9,7 @@ import { latin1ToUser } from '../../util/paths.ts'
 import { type ReadJob, type ReadResult, STATUS_OK } from '../../workers/ingest.ts'
 import type { Session } from '../../workers/rpc.ts'
 import type { StreamEnd, StreamHead } from '../../workers/stream-ingest.ts'
+import { rowsIn } from '../rows.ts'
 import { sendContent, streamHead } from './entry-content.ts'
 import { finishedMeta, recordOf } from './entry-record.ts'
 
@@ -21,8 +22,8 @@ export interface StreamReaderOptions {
   signal: AbortSignal
   /** `unannounced`: how many of the bytes are beyond the size that the entry was announced with. */
   onBytes(bytes: number, unannounced: number, path: string): void
-  /** An entry has been read. */
-  onEntry(path: string): void
+  /** An entry has been read. `rows`: as many as its source has counted in it. */
+  onEntry(path: string, rows: number | undefined): void
   /** The first that could not be read: the others are of no use any more. */
   onFailure(error: unknown): void
 }
@@ -137,9 +138,9 @@ export class StreamReader {
     const sent = await sendContent(entry, { session, stream, signal, onBytes: this.counter(entry, path) })
     const end = await endStream(session, stream, sent.tail)
     read(sent.bytes)
-    const record = recordOf(await finishedMeta(source, meta, entry, end, signal), end)
-    onEntry(path)
-    return record
+    const finished = await finishedMeta(source, meta, entry, end, signal)
+    onEntry(path, rowsIn(finished.attributes))
+    return recordOf(finished, end)
   }
 
   private counter({ size = 0 }: SourceEntry, path: string): (bytes: number) => void {

@@ -38,6 +38,8 @@ export class SinkRun {
   private readonly work: SinkWork
   private readonly sinks: OpenSink[] = []
   private readonly folders: FolderRestore[] = []
+  /** Of each source that has any. */
+  private readonly rows = new Map<string, number>()
 
   constructor(work: SinkWork) {
     this.work = work
@@ -54,15 +56,24 @@ export class SinkRun {
     const { source, sink } = destination
     const context = await sinkContext(work, source)
     const session = await fromPlugin('sink', 'RESTORE_DENIED', source, () => sink.open(context))
-    const progress = new CountedReading((items, bytes, path) => this.note(source, items, bytes, path))
+    const progress = new CountedReading(
+      (items, bytes, path, rows) => this.note(source, items, bytes, path, rows),
+      (rows) => this.expect(source, rows),
+    )
     const reader = new SnapshotReader(work.reading, { ...readerOptions(work, source), progress })
     this.sinks.push({ destination, session, reader })
   }
 
   /** Nothing but a path: a sign of life. */
-  private note(source: string, items: number, bytes: number, path: string): void {
+  private note(source: string, items: number, bytes: number, path: string, rows?: number): void {
     if (items === 0 && bytes === 0) this.work.run.progress.touch()
-    this.work.run.progress.add({ items, bytes, ...(path !== '' && { currentPath: `${source}/${path}` }) })
+    const currentPath = path === '' ? {} : { currentPath: `${source}/${path}` }
+    this.work.run.progress.add({ items, bytes, ...currentPath, ...(rows !== undefined && { rows }) })
+  }
+
+  private expect(source: string, rows: number): void {
+    this.rows.set(source, rows)
+    this.work.run.progress.total({ rows: [...this.rows.values()].reduce((sum, each) => sum + each, 0) })
   }
 
   private async fillOne({ destination: { source }, session, reader }: OpenSink): Promise<void> {

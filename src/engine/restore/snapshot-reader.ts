@@ -13,6 +13,7 @@ import { entryNotFound } from '../browse/entry-path.ts'
 import { PieceQueue } from '../browse/piece-queue.ts'
 import { contentOf, NO_CONTENT } from '../browse/read.ts'
 import type { Reading } from '../reading.ts'
+import { rowsIn } from '../rows.ts'
 import { ContentLanes } from './content-lanes.ts'
 import { type ReaderProgress, SINK_PROGRESS_OFF } from './reader-progress.ts'
 import type { Renames } from './renames.ts'
@@ -55,12 +56,17 @@ export class SnapshotReader implements SinkReader {
     const session = await this.reading.open('browse')
     try {
       let batch: SinkEntry[] = []
+      let rows: number | undefined
       for await (const entry of selectedEntries(session, { root, source, select, renames })) {
         throwIfAborted(this.reading.signal)
-        if (batch.push(sinkEntry(entry)) < BATCH_ENTRIES) continue
+        const found = sinkEntry(entry)
+        const counted = rowsIn(found.facts)
+        if (counted !== undefined) rows = (rows ?? 0) + counted
+        if (batch.push(found) < BATCH_ENTRIES) continue
         yield batch
         batch = []
       }
+      this.progress.listed(rows)
       if (batch.length > 0) yield batch
     } finally {
       await this.reading.end(session, 'nobody wants the rest')

@@ -87,6 +87,13 @@ export class DatabaseReading {
     return read.reduce((sum, { table, path }) => sum + (previous?.[path]?.bytes ?? table.sizeBytes), 0)
   }
 
+  /** As many rows as the previous snapshot had of a table, or as the catalogue estimates. */
+  get expectedRows(): number {
+    const { previous } = this.#context.parts
+    const read = this.#plan.tables.filter(({ plan }) => plan !== undefined)
+    return read.reduce((sum, { table, path }) => sum + (previous?.[path]?.rows ?? table.estimatedRows), 0)
+  }
+
   async close(): Promise<void> {
     await stopProcesses(this.#lead, this.#workers.busyProcesses)
     await this.#workers.close()

@@ -133,9 +133,10 @@ export class PostgresSession implements SourceSession {
     }
   }
 
-  async totals(): Promise<{ items: number; bytes: number }> {
+  async totals(): Promise<{ items: number; bytes: number; rows: number }> {
     const items = this.#readings.reduce((sum, { entries }) => sum + entries.length, 0)
-    return { items, bytes: this.#readings.reduce((sum, reading) => sum + reading.expectedBytes, 0) }
+    const rows = this.#readings.reduce((sum, reading) => sum + reading.expectedRows, 0)
+    return { items, bytes: this.#readings.reduce((sum, reading) => sum + reading.expectedBytes, 0), rows }
   }
 
   /** @throws BackupError SOURCE_EMPTY, SOURCE_SHRUNK */
