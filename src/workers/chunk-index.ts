@@ -61,12 +61,7 @@ export class ChunkTable {
 
   /** Built by one thread; read by all once it has been handed over. */
   static build(packs: readonly PackFacts[]): ChunkTable {
-    let [segments, chunks] = [0, 0]
-    for (const { directory } of packs) {
-      const counts = directoryCounts(directory)
-      segments += counts.segments
-      chunks += counts.chunks
-    }
+    const { segments, chunks } = directoryCounts(packs.map(({ directory }) => directory))
     const table = new ChunkTable({
       ids: IdTable.create(chunks, COLUMN_BYTES).plain,
       segments: new SharedArrayBuffer(segments * SEGMENT_COLUMNS * 4),
@@ -183,6 +178,25 @@ export class ChunkTable {
   /** Bytes of the chunk. */
   lengthOf(entry: number): number {
     return this.columns[entry * CHUNK_COLUMNS + 2]!
+  }
+
+  /** All segments in order, each with the pack it is in. One pass, no look-ups. */
+  *allSegments(): Generator<IndexedSegment & { pack: number }> {
+    const { segments, columns, chunks } = this
+    let entry = 0
+    for (let at = 0; at * SEGMENT_COLUMNS < segments.length; at++) {
+      const row = at * SEGMENT_COLUMNS
+      const firstEntry = entry
+      while (entry < chunks && columns[entry * CHUNK_COLUMNS] === at) entry++
+      yield {
+        pack: segments[row]!,
+        offset: segments[row + 1]!,
+        storedBytes: segments[row + 2]!,
+        rawBytes: segments[row + 3]!,
+        firstEntry,
+        chunks: entry - firstEntry,
+      }
+    }
   }
 
   /** Segments of a pack in order: a table is built pack by pack, so they lie together, and so do their chunks. */
