@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { BackupError, type ErrorCode } from '../../errors.ts'
+import { abortError } from '../../util/abort.ts'
 import type { ServerAddress } from './connect.ts'
 import type { DumpClient } from './dump-client-find.ts'
 import { takesRestrictKey } from './restrict-key.ts'
@@ -54,6 +55,7 @@ export class DumpRunner {
   readonly #children = new Set<DumpChild>()
   #folder: string | undefined
   #env: Record<string, string> | undefined
+  #disposed = false
 
   constructor(client: DumpClient, address: ServerAddress, restrictKey: string) {
     this.client = client
@@ -67,6 +69,8 @@ export class DumpRunner {
   }
 
   start(program: Program, args: readonly string[], { database, input }: StartOptions = {}): DumpChild {
+    // An abort ends what runs while the plan is still being made: nobody would end what is begun after it.
+    if (this.#disposed) throw abortError()
     // The name of the database is in the environment too: as an argument it could be taken for a connection string.
     const address = { ...this.#env, ...(database === undefined ? {} : { PGDATABASE: database }) }
     const spawned = spawn(join(this.client.binDir, program), [...args, ...this.#more(program, args)], {
@@ -87,6 +91,7 @@ export class DumpRunner {
   }
 
   async dispose(): Promise<void> {
+    this.#disposed = true
     await Promise.all([...this.#children].map((child) => child.kill()))
     if (this.#folder !== undefined) await rm(this.#folder, { recursive: true, force: true })
   }
