@@ -193,6 +193,11 @@ class PooledConnection implements Connection {
   }
 }
 
+/** Loads `pg` while something else goes on, as an engine that derives its key. Who connects is told if it is missing. */
+export function preloadClient(): void {
+  loadClient().catch(() => {})
+}
+
 async function loadClient(): Promise<ClientClass> {
   try {
     const { default: pg } = await import('pg')

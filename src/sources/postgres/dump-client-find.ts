@@ -12,10 +12,19 @@ export interface DumpClient {
   readonly major: number
 }
 
-/** @throws BackupError POSTGRES_CLIENT_MISSING, POSTGRES_CLIENT_WRONG */
-export async function findDumpClient(serverMajor: number, binDir: string | undefined): Promise<DumpClient> {
+/** All that are there. Never rejects, so that it can be begun before the server is known. */
+export async function dumpClients(binDir: string | undefined): Promise<readonly DumpClient[]> {
   const folders = binDir === undefined ? await usualFolders() : [binDir]
-  const found = (await Promise.all(folders.map(clientIn))).filter((client) => client !== undefined)
+  return (await Promise.all(folders.map(clientIn))).filter((client) => client !== undefined)
+}
+
+/** `clients`: where they are known already. @throws BackupError POSTGRES_CLIENT_MISSING, POSTGRES_CLIENT_WRONG */
+export async function findDumpClient(
+  serverMajor: number,
+  binDir: string | undefined,
+  clients: Promise<readonly DumpClient[]> = dumpClients(binDir),
+): Promise<DumpClient> {
+  const found = await clients
   const fitting = found.filter(({ major }) => major >= serverMajor).sort((a, b) => a.major - b.major)
   if (fitting[0] !== undefined) return fitting[0]
   throw found.length > 0 ? tooOld(found, serverMajor) : missing(binDir, serverMajor)

@@ -2,6 +2,7 @@ import { BackupError } from '../../errors.ts'
 import type { Finding } from '../../events.ts'
 import type { Source } from '../source.ts'
 import { checkArchives } from './check-archive.ts'
+import { preloadClient } from './connect.ts'
 import { examine } from './doctor/doctor.ts'
 import { findDumpClient } from './dump-client-find.ts'
 import { type PostgresOptions, type PostgresSettings, parsePostgresOptions } from './options.ts'
@@ -18,6 +19,7 @@ export type { PostgresOptions }
  */
 export function postgres(options: PostgresOptions): Source {
   const settings = parsePostgresOptions(options)
+  preloadClient()
   return {
     apiVersion: 1,
     name: settings.name,

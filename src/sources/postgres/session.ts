@@ -7,7 +7,7 @@ import { listDatabases, readServerFacts, type ServerFacts } from './catalog/serv
 import { Connector, withClient } from './connect.ts'
 import { decodeStates } from './database-state.ts'
 import { DumpRunner } from './dump-client.ts'
-import { findDumpClient } from './dump-client-find.ts'
+import { type DumpClient, dumpClients, findDumpClient } from './dump-client-find.ts'
 import { encodeName } from './names.ts'
 import type { PostgresSettings } from './options.ts'
 import { pgError } from './pg-error.ts'
@@ -55,8 +55,9 @@ export class PostgresSession implements SourceSession {
   }
 
   async #open(): Promise<void> {
+    const clients = this.#needsClient ? dumpClients(this.#settings.binDir) : undefined
     const databases = await this.#findDatabases()
-    await this.#prepareClient()
+    if (clients !== undefined) await this.#prepareClient(clients)
     const { signal } = this.#abort
     // One failure must not leave the others opening behind our back.
     await allSettledOrThrow(
@@ -100,10 +101,13 @@ export class PostgresSession implements SourceSession {
     )
   }
 
-  async #prepareClient(): Promise<void> {
-    const { dataOnly, mode, binDir } = this.#settings
-    if (dataOnly && mode === 'copy') return
-    const client = await findDumpClient(Math.trunc(this.#server!.versionNum / 10_000), binDir)
+  get #needsClient(): boolean {
+    return !this.#settings.dataOnly || this.#settings.mode !== 'copy'
+  }
+
+  async #prepareClient(clients: Promise<readonly DumpClient[]>): Promise<void> {
+    const major = Math.trunc(this.#server!.versionNum / 10_000)
+    const client = await findDumpClient(major, this.#settings.binDir, clients)
     this.#runner = new DumpRunner(client, this.#connector.address, this.#restrictKey)
     await this.#runner.prepare()
   }

@@ -33,14 +33,17 @@ export function partsOf(pages: number, partPages: number = PART_PAGES): Part[] {
   return [null, ...bounds].map((from, index) => ({ from, to: bounds[index] ?? null })).reverse()
 }
 
-/** All rows of a part, whatever range they are of: a third of the time. */
+/** All rows of a part, whatever range they are of, and 1 for any number of new ones: a third of the time. */
 export async function countPart(
   client: PgClient,
   table: CountedTable,
   part: Part,
   xmin: string,
 ): Promise<CountedRange> {
-  const { rows } = await client.query<{ rows: string; fresh: string }>(`SELECT ${counts(xmin)} ${ofPart(table, part)}`)
+  const { rows } = await client.query<{ rows: string; fresh: string }>(
+    `SELECT pg_catalog.count(*)::text AS rows, CASE WHEN pg_catalog.min(pg_catalog.age(xmin)) <= ${ageOf(xmin)} THEN '1' ELSE '0' END AS fresh
+      ${ofPart(table, part)}`,
+  )
   return { rows: Number(rows[0]!.rows), fresh: Number(rows[0]!.fresh) }
 }
 
@@ -64,11 +67,14 @@ export async function countRanges(
  * of an older one was there already, as it is now: an update makes a new row. VACUUM and FREEZE leave `xmin` as it is;
  * `age()` of rows from before the last wrap-around is either very large, or negative, which counts as fresh.
  */
+function ageOf(xmin: string): string {
+  return `pg_catalog.age('${BigInt(xmin) & 0xffffffffn}'::pg_catalog.xid)`
+}
+
 function counts(xmin: string): string {
-  const low = (BigInt(xmin) & 0xffffffffn).toString()
-  // As a query of its own it is asked once; else for every row.
+  // As a query of its own the limit is asked for once; else for every row.
   return `pg_catalog.count(*)::text AS rows, (pg_catalog.count(*) FILTER (WHERE
-    pg_catalog.age(xmin) <= (SELECT pg_catalog.age('${low}'::pg_catalog.xid))))::text AS fresh`
+    pg_catalog.age(xmin) <= (SELECT ${ageOf(xmin)})))::text AS fresh`
 }
 
 /** Bucket 0 is below the first bound, bucket n from the n-th on: the same half-open ranges that are read. */
