@@ -14,8 +14,8 @@ export const INLINE_REFS = 64
 const LIST_KIND = 3
 const LIST_VERSION = 1
 export const MAX_LIST_REFS = 4096
-const MAX_LEVEL = 8
-const MAX_STREAMS = 256
+export const MAX_LEVEL = 8
+export const MAX_STREAMS = 256
 const MAX_NAME_BYTES = 256
 /** Largest chunk of any profile, list or page. Checked before anything is allocated. */
 export const MAX_CHUNK_BYTES = 8 * 1024 * 1024

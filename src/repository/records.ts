@@ -29,6 +29,11 @@ export class Records {
     this.#opener = opener
   }
 
+  /** The same keys, by way of another target: one that repeats what failed, say. */
+  through(target: Target): Records {
+    return new Records(target, this.#sealer, this.#opener)
+  }
+
   /** Resolves false, and changes nothing, if `ifAbsent` is set and the key exists. */
   put(cls: KeyClass, key: string, bytes: Uint8Array, options: PutOptions = {}): Promise<boolean> {
     return this.target.put(key, this.seal(cls, key, bytes), options)

@@ -1,6 +1,6 @@
 /** Packs that a writer must not rely on: candidates of an open prune, and packs that are dead for good. */
 import { BackupError } from '../errors.ts'
-import { gcCandidatesRecord, gcDoneRecord } from '../model/gc.ts'
+import { type GcCandidates, gcCandidatesRecord, gcDoneRecord } from '../model/gc.ts'
 import { corrupt } from '../model/json-record.ts'
 import type { CallSignal } from '../targets/target.ts'
 import { gcDoneKey, gcKey, PREFIX, parseKey } from './keys-layout.ts'
@@ -29,7 +29,7 @@ export async function readAbsentPacks(records: Records, options: CallSignal = {}
     const { open, newestDone } = await listGc(records, options)
     const dead = new Set(newestDone > 0 ? await readDead(records, newestDone, options) : [])
     const condemned = new Set<string>()
-    for (const n of open) for (const name of await readCandidates(records, n, options)) condemned.add(name)
+    for (const n of open) for (const name of (await readCandidates(records, n, options)).packs) condemned.add(name)
     return { dead, condemned }
   })
 }
@@ -46,7 +46,8 @@ export async function readDeadPacks(
   })
 }
 
-async function again<T>(read: () => Promise<T>): Promise<T> {
+/** A prune that ends between the listing and the reading takes `gc/<n>` away; then all is looked at again. */
+export async function again<T>(read: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await read()
@@ -79,11 +80,11 @@ export async function readDead(records: Records, n: number, { signal }: CallSign
   })
 }
 
-async function readCandidates(records: Records, n: number, { signal }: CallSignal): Promise<readonly string[]> {
+export async function readCandidates(records: Records, n: number, { signal }: CallSignal): Promise<GcCandidates> {
   const key = gcKey(n)
   const candidates = gcCandidatesRecord.decode(await records.get('control', key, { signal }), key)
   if (candidates.n !== n) throw corrupt(key, `it is number ${candidates.n}`)
-  return candidates.packs
+  return candidates
 }
 
 function isMissing(error: unknown): boolean {

@@ -33,6 +33,7 @@ const BOX_SLACK_BYTES = 1024
 export class PackBuilder {
   private readonly vault: Vault
   private readonly kind: PackKind
+  private readonly packBytes: number
   private readonly onFull: (pack: FinishedPack) => void
   private readonly spare: ArrayBuffer[] = []
   private pack: Uint8Array<ArrayBuffer> | undefined
@@ -40,10 +41,12 @@ export class PackBuilder {
   private segments: SegmentRow[] = []
   private readonly rows = new ByteWriter(16 * 1024)
 
-  constructor(vault: Vault, kind: PackKind, onFull: (pack: FinishedPack) => void) {
+  /** `packBytes`: no pack becomes larger. */
+  constructor(vault: Vault, kind: PackKind, onFull: (pack: FinishedPack) => void, packBytes = PACK_BYTES) {
     this.vault = vault
     this.kind = kind
     this.onFull = onFull
+    this.packBytes = packBytes
   }
 
   /** Seals one segment. `rows` is its part of the directory: CHUNK_ROW_BYTES for each chunk. Returns stored bytes. */
@@ -59,6 +62,23 @@ export class PackBuilder {
         this.rows.raw(rows)
         this.position += written
         return written
+      }
+      this.finish()
+    }
+    throw new BackupError('INTERNAL', 'a segment does not fit into an empty pack', { origin: 'repository' })
+  }
+
+  /** Takes over a segment that is sealed already, as its box is: its place is not bound. */
+  addSealed(box: Uint8Array, rawBytes: number, rows: Uint8Array): void {
+    const chunks = rows.length / CHUNK_ROW_BYTES
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const pack = this.pack ?? this.begin()
+      if (this.position + box.length <= pack.length - this.closingBytes(chunks)) {
+        pack.set(box, this.position)
+        this.segments.push({ offset: this.position, storedBytes: box.length, rawBytes, chunks })
+        this.rows.raw(rows)
+        this.position += box.length
+        return
       }
       this.finish()
     }
@@ -86,7 +106,7 @@ export class PackBuilder {
   }
 
   private begin(): Uint8Array<ArrayBuffer> {
-    const buffer = this.spare.pop() ?? new ArrayBuffer(PACK_BYTES)
+    const buffer = this.spare.pop() ?? new ArrayBuffer(this.packBytes)
     this.pack = new Uint8Array(buffer)
     writePackHeader(this.pack, randomBytes(PACK_RANDOM_BYTES))
     this.position = PACK_HEADER_BYTES
@@ -111,6 +131,6 @@ export class PackBuilder {
 
   /** A buffer that came back from an upload, to be filled again. */
   recycle(buffer: ArrayBuffer): void {
-    if (buffer.byteLength === PACK_BYTES && this.spare.length < 1) this.spare.push(buffer)
+    if (buffer.byteLength === this.packBytes && this.spare.length < 1) this.spare.push(buffer)
   }
 }

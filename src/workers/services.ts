@@ -6,6 +6,9 @@ import { createHash } from './hash.ts'
 import { createIndexBuild } from './index-build.ts'
 import { createIngest } from './ingest.ts'
 import { createPlace } from './place.ts'
+import { createPrune } from './prune.ts'
+import { createPruneCopy } from './prune-copy.ts'
+import { createPruneFragments } from './prune-fragments.ts'
 import { createRestorePlan } from './restore-plan.ts'
 import { createRestoreSurvey } from './restore-survey.ts'
 import type { Host, Service } from './rpc.ts'
@@ -23,6 +26,9 @@ const SERVICES: Readonly<Record<string, Create>> = {
   index: createIndexBuild,
   ingest: createIngest,
   place: createPlace,
+  prune: createPrune,
+  'prune-copy': createPruneCopy,
+  'prune-fragments': createPruneFragments,
   'restore-plan': createRestorePlan,
   'restore-survey': createRestoreSurvey,
   scan: createScan,

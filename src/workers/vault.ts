@@ -42,11 +42,16 @@ export async function createVault(plain: VaultPlain): Promise<Vault> {
   const encode = await Promise.all(plain.encode.map(load))
   const registry = new TransformRegistry(await Promise.all([...plain.decode, ...encode].map(load)))
   const { repositoryId } = plain
+  let gear: Int32Array | undefined
   return {
     repositoryId,
     keyring,
     hasher: createIdHasher(plain.idAlgorithm, keyring.idsKey),
-    gear: gearTable(keyring.chunkingKey),
+    // Most sessions cut nothing.
+    get gear() {
+      gear ??= gearTable(keyring.chunkingKey)
+      return gear
+    },
     profile: plain.profile,
     tableProfile: plain.tableProfile,
     sealer: createSealer({ keyring, repositoryId, transforms: encode }),

@@ -1,0 +1,141 @@
+/** Copies what is needed out of packs that are mostly dead, and says in the index where it is now. */
+import { hex } from '../../crypto/hash.ts'
+import { randomBytes } from '../../crypto/random.ts'
+import type { PackFacts } from '../../model/fragment.ts'
+import { PACK_BYTES } from '../../model/pack.ts'
+import { onAbort, throwIfAborted } from '../../util/abort.ts'
+import { mapBounded } from '../../util/concurrency.ts'
+import { packStored } from '../../workers/chunk-store.ts'
+import type { FinishedPack } from '../../workers/pack-builder.ts'
+import type { CopyAnswer, CopyJob } from '../../workers/prune-copy.ts'
+import type { Moved, Session } from '../../workers/rpc.ts'
+import { indexKey, packKey } from '../keys-layout.ts'
+import { type ContentsOptions, getRange, type PruneContents } from './contents.ts'
+import type { JudgedPack } from './survey.ts'
+
+export interface CopyResult {
+  /** Of these everything that is needed is elsewhere now. */
+  readonly copied: readonly JudgedPack[]
+  readonly storedBytes: number
+  /** These stay as they are: they are damaged, and nothing of them is to be given up. */
+  readonly damaged: readonly { name: string; why: string }[]
+}
+
+export interface CopyOptions extends ContentsOptions {
+  runId: string
+  /** Of the new packs, at most. Default 8 MiB. */
+  packBytes?: number | undefined
+  onCopied(bytes: number): void
+}
+
+/** Fragments are kept small enough to be sealed in one go. */
+const FRAGMENT_PACKS = 64
+
+/** The caller's packs are condemned only after this has resolved: then all copies are stored and recorded. */
+export async function copyNeeded(
+  packs: readonly JudgedPack[],
+  contents: PruneContents,
+  options: CopyOptions,
+): Promise<CopyResult> {
+  const copy = new PackCopy(contents, options)
+  if (packs.length === 0) return copy.result
+  let failure: unknown
+  try {
+    await copy.open()
+    await copy.all(packs)
+    return copy.result
+  } catch (error) {
+    failure = error
+    throw error
+  } finally {
+    await copy.close(failure)
+  }
+}
+
+class PackCopy {
+  private readonly contents: PruneContents
+  private readonly options: CopyOptions
+  private readonly sessions: Session[] = []
+  private readonly facts: PackFacts[] = []
+  readonly result = { copied: [] as JudgedPack[], storedBytes: 0, damaged: [] as { name: string; why: string }[] }
+  private next = 0
+  private readonly unlink: () => void
+
+  constructor(contents: PruneContents, options: CopyOptions) {
+    this.contents = contents
+    this.options = options
+    this.unlink = onAbort(options.signal, (reason) => this.abort(reason))
+  }
+
+  async open(): Promise<void> {
+    const handlers = { pack: (pack: FinishedPack) => this.store(pack) }
+    const { packBytes = PACK_BYTES } = this.options
+    const init = { ...this.contents.init(), packBytes }
+    for (const thread of this.options.threads) this.sessions.push(await thread.open('prune-copy', init, handlers))
+    throwIfAborted(this.options.signal)
+  }
+
+  async all(packs: readonly JudgedPack[]): Promise<void> {
+    const { signal, target, threads } = this.options
+    const atOnce = Math.max(1, Math.min(target.traits.maxConcurrency, threads.length + 1))
+    for await (const { pack, damage } of mapBounded(packs, atOnce, (pack) => this.one(pack), signal)) {
+      if (damage === undefined) this.result.copied.push(pack)
+      else this.result.damaged.push({ name: pack.name, why: damage })
+    }
+    await Promise.all(this.sessions.map((session) => session.call('finish', null)))
+    await this.record()
+  }
+
+  private async one(pack: JudgedPack): Promise<{ pack: JudgedPack; damage?: string }> {
+    const { target, signal, onCopied } = this.options
+    for (const place of pack.places) {
+      for (const { start, end } of await this.contents.ranges(place)) {
+        const bytes = await getRange(target, pack.name, { start, end }, signal)
+        const job: CopyJob = { ...place, start, bytes }
+        const { damage } = await this.session().call<CopyAnswer>('copy', job, [bytes.buffer])
+        if (damage !== undefined) return { pack, damage }
+        onCopied(end - start)
+      }
+    }
+    return { pack }
+  }
+
+  private session(): Session {
+    this.next = (this.next + 1) % this.sessions.length
+    return this.sessions[this.next]!
+  }
+
+  private async store(pack: FinishedPack): Promise<Moved> {
+    const { target, signal } = this.options
+    throwIfAborted(signal)
+    await target.put(packKey(hex(pack.name)), pack.bytes, { signal })
+    const { name, packBytes, directory } = pack
+    this.facts.push({ name, packBytes, directory })
+    this.result.storedBytes += packBytes
+    return packStored(pack.bytes)
+  }
+
+  /** After the packs that they name. */
+  private async record(): Promise<void> {
+    const { target, threads, vault, signal, runId } = this.options
+    const session = await threads[0]!.open('index', { vault }, {})
+    this.sessions.push(session)
+    for (let at = 0; at < this.facts.length; at += FRAGMENT_PACKS) {
+      const key = indexKey(hex(randomBytes(32)))
+      const packs = this.facts.slice(at, at + FRAGMENT_PACKS)
+      const sealed = await session.call<Uint8Array<ArrayBuffer>>('seal', { key, runId, packs })
+      throwIfAborted(signal)
+      await target.put(key, sealed, { signal })
+    }
+  }
+
+  private abort(reason: unknown): void {
+    for (const session of this.sessions) session.abort(reason)
+  }
+
+  async close(failure?: unknown): Promise<void> {
+    this.unlink()
+    if (failure !== undefined) this.abort(failure)
+    await Promise.allSettled(this.sessions.map((session) => session.close()))
+  }
+}

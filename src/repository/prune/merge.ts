@@ -1,0 +1,71 @@
+/** Merging of index fragments. A fragment is a set of facts, so their union says the same; what is dead is left out. */
+import { hex } from '../../crypto/hash.ts'
+import { randomBytes } from '../../crypto/random.ts'
+import type { Target } from '../../targets/target.ts'
+import { throwIfAborted } from '../../util/abort.ts'
+import { mapBounded } from '../../util/concurrency.ts'
+import type { MergedFragment } from '../../workers/prune-fragments.ts'
+import type { Session, Thread } from '../../workers/rpc.ts'
+import type { VaultPlain } from '../../workers/vault.ts'
+import { getOrUndefined } from '../index-set.ts'
+import { indexKey, PREFIX, parseKey } from '../keys-layout.ts'
+
+export interface MergeOptions {
+  target: Target
+  vault: VaultPlain
+  thread: Thread
+  runId: string
+  /** Packs that are dead. */
+  dead: ReadonlySet<string>
+  signal: AbortSignal
+  /** Of a new fragment. For tests; else 32 random bytes in hex. */
+  nameOf?: ((raw: Uint8Array) => string) | undefined
+}
+
+export interface MergeResult {
+  /** Fragments that were replaced. */
+  readonly merged: number
+  readonly stored: number
+}
+
+/** Anybody may do this at any time: the new fragment is there before the ones go that it was made of, and only those go. */
+export async function mergeFragments(options: MergeOptions): Promise<MergeResult> {
+  const { target, vault, thread, runId, dead, signal } = options
+  const keys: string[] = []
+  for await (const { key } of target.list(PREFIX.index, { signal })) if (parseKey(key)) keys.push(key)
+  const names = new Uint8Array(Buffer.from([...dead].join(''), 'hex'))
+  const session = await thread.open('prune-fragments', { vault, dead: names, runId }, {})
+  const result = { merged: 0, stored: 0 }
+  try {
+    const get = async (key: string): Promise<{ key: string; bytes: Uint8Array<ArrayBuffer> | undefined }> => ({
+      key,
+      bytes: await getOrUndefined(target, key, signal),
+    })
+    for await (const { key, bytes } of mapBounded(keys, Math.min(8, target.traits.maxConcurrency), get, signal)) {
+      if (bytes === undefined) continue
+      await replace(await session.call('add', { key, bytes }, [bytes.buffer]), session, options, result)
+    }
+    await replace(await session.call('flush', null), session, options, result)
+    return result
+  } finally {
+    await session.close().catch(() => undefined)
+  }
+}
+
+async function replace(
+  fragment: MergedFragment | null,
+  session: Session,
+  { target, signal, nameOf = () => hex(randomBytes(32)) }: MergeOptions,
+  result: { merged: number; stored: number },
+): Promise<void> {
+  if (fragment === null) return
+  throwIfAborted(signal)
+  if (fragment.packs > 0) {
+    const key = indexKey(nameOf(fragment.raw))
+    await target.put(key, await session.call('seal', { key, raw: fragment.raw }), { signal })
+    result.stored++
+  }
+  throwIfAborted(signal)
+  await target.delete(fragment.inputs, { signal })
+  result.merged += fragment.inputs.length
+}

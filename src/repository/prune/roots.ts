@@ -1,0 +1,66 @@
+/** What a prune keeps: everything that a snapshot needs, or one that was forgotten a short while ago. */
+import { BackupError } from '../../errors.ts'
+import type { SnapshotRecord } from '../../model/snapshot.ts'
+import { decodeTrash, MAX_TRASH_BYTES, type Trash } from '../../model/trash.ts'
+import type { CallSignal } from '../../targets/target.ts'
+import { PREFIX, parseKey, trashKey } from '../keys-layout.ts'
+import type { Records } from '../records.ts'
+import { type DamagedObject, RecordListing } from '../records-listing.ts'
+import { Snapshots } from '../snapshots.ts'
+
+export interface Roots {
+  readonly snapshots: readonly SnapshotRecord[]
+  /** Forgotten, and still to be kept. */
+  readonly trash: readonly Trash[]
+  /** Forgotten for so long that nothing of them is kept. */
+  readonly expired: readonly string[]
+}
+
+export class RootListing {
+  private readonly snapshots: Snapshots
+  private readonly trash: RecordListing<Trash>
+
+  constructor(records: Records) {
+    this.snapshots = new Snapshots(records)
+    this.trash = new RecordListing(records, PREFIX.trash, (key, stored) => decode(records, key, stored))
+  }
+
+  /**
+   * Snapshots first, then what was forgotten: whoever forgets puts the copy first, so one of the two listings has it.
+   * @throws BackupError OBJECT_CORRUPT, FORMAT_UNSUPPORTED: nobody knows what an unreadable one needs
+   */
+  async list(expiry: Date, options: CallSignal): Promise<Roots> {
+    const { snapshots, damaged } = await this.snapshots.list(options)
+    refuseDamaged(damaged)
+    const isTrash = (key: string): boolean => parseKey(key)?.area === 'trash'
+    const trash = await this.trash.list({ ...options, select: (keys) => keys.filter(isTrash) })
+    refuseDamaged(trash.damaged)
+    const all = [...trash.items.values()]
+    return {
+      snapshots: snapshots.map(({ record }) => record),
+      trash: all.filter(({ at }) => at > expiry),
+      expired: all.filter(({ at }) => at <= expiry).map(({ id }) => id),
+    }
+  }
+}
+
+function decode(records: Records, key: string, stored: Uint8Array): Trash {
+  const trash = decodeTrash(records.open('snapshots', key, stored, MAX_TRASH_BYTES), key)
+  if (trashKey(trash.id) === key && trash.snapshot.id === trash.id) return trash
+  throw new BackupError('OBJECT_CORRUPT', `${key} is damaged: it says that it is ${trash.id}`, {
+    origin: 'repository',
+    details: { key },
+  })
+}
+
+function refuseDamaged(damaged: readonly DamagedObject[]): void {
+  const first = damaged[0]
+  if (first === undefined) return
+  const { key, error } = first
+  throw new BackupError(error.code, `Nothing is pruned: nobody can say what ${key} needs. ${error.message}`, {
+    origin: 'repository',
+    details: { key, damaged: damaged.length },
+    hint: 'Run verify, and restore or remove the damaged objects; then prune.',
+    cause: error,
+  })
+}

@@ -1,0 +1,105 @@
+/** Who meets whom in which repository. */
+import { randomBytes } from '../../src/crypto/random.ts'
+import { encodeFragment } from '../../src/model/fragment.ts'
+import { snapshotRecord } from '../../src/model/snapshot.ts'
+import type { PruneRules } from '../../src/repository/prune/rules.ts'
+import type { Scene } from './explorer.ts'
+import { litter, lostChunks } from './oracle.ts'
+import { hastyClock, targetOver } from './plain.ts'
+import type { Body } from './scheduler.ts'
+import { ALL_WRITER_RULES, contentName, type World, type WriterRules } from './world.ts'
+
+export interface Rules {
+  writer: Partial<WriterRules>
+  prune: Partial<PruneRules>
+  forgetsWithoutTombstone: boolean
+  mergesByContent: boolean
+}
+
+const NO_CHANGE: Rules = { writer: {}, prune: {}, forgetsWithoutTombstone: false, mergesByContent: false }
+
+/** Packs as lists of segments of chunks, and what snapshots need. */
+interface Contents {
+  packs: readonly (readonly (readonly string[])[])[]
+  snapshots: Readonly<Record<string, readonly string[]>>
+}
+
+export const CONTENTS = {
+  /** s0 needs X, beside which lies much that nobody needs; nobody needs Z, and a writer may want it. */
+  usual: { packs: [[['X'], ['D']], [['Y']], [['Z']]], snapshots: { s0: ['X'], s1: ['Y'] } },
+  /** The same without anything that could be copied: shorter schedules. */
+  whole: { packs: [[['X']], [['Y']], [['Z']]], snapshots: { s0: ['X'], s1: ['Y'] } },
+  /** X lies in two packs; which of them is the better place depends on s0. */
+  doubled: { packs: [[['X', 'D']], [['X'], ['Z']]], snapshots: { s0: ['D', 'X'], s1: ['X'] } },
+} satisfies Record<string, Contents>
+
+async function base(world: World, { packs, snapshots }: Contents, isRandom: boolean): Promise<Map<string, Uint8Array>> {
+  const objects = new Map<string, Uint8Array>()
+  const { records } = world.at(targetOver(objects))
+  for (const segments of packs) {
+    const pack = world.pack(segments, isRandom)
+    const name = Buffer.from(pack.name).toString('hex')
+    objects.set(`packs/${name.slice(0, 2)}/${name}`, pack.bytes)
+    const key = `index/${Buffer.from(randomBytes(32)).toString('hex')}`
+    objects.set(key, records.seal('index', key, encodeFragment({ runId: 'old', packs: [pack] }, randomBytes(32))))
+  }
+  for (const [id, names] of Object.entries(snapshots)) {
+    const key = `snapshots/${id}`
+    objects.set(key, records.seal('snapshots', key, snapshotRecord.encode(world.snapshot(id, names))))
+  }
+  return objects
+}
+
+export type ActorName =
+  | 'writer1'
+  | 'writer2'
+  /** Its engine has been open since before all this, and has read the index then. */
+  | 'oldWriter'
+  | 'prune1'
+  | 'prune2'
+  | 'forget'
+  | 'forgetWriter1'
+  | 'merge1'
+  | 'merge2'
+
+export async function scene(
+  world: World,
+  names: readonly ActorName[],
+  over: Partial<Rules> = {},
+  contents: keyof typeof CONTENTS = 'usual',
+): Promise<Scene> {
+  const rules = { ...NO_CHANGE, ...over }
+  const writer = { ...ALL_WRITER_RULES, ...rules.writer }
+  const nameOf = rules.mergesByContent ? contentName : undefined
+  const objects = await base(world, CONTENTS[contents], writer.randomPackNames)
+  const actors: Record<ActorName, Body> = {
+    writer1: (target, clock) => world.write(target, clock, ['X', 'Z', 'N'], writer, 'w1'),
+    oldWriter: (target, clock) => world.write(target, clock, ['X', 'Z'], writer, 'w0', objects),
+    writer2: (target, clock) => world.write(target, clock, ['Z', 'Y'], writer, 'w2'),
+    prune1: async (target, clock) => void (await world.prune(target, clock, rules.prune, 'p1')),
+    prune2: async (target, clock) => void (await world.prune(target, clock, rules.prune, 'p2')),
+    forget: (target, clock) => world.forget(target, clock, 's0', rules.forgetsWithoutTombstone),
+    forgetWriter1: (target, clock) => world.forget(target, clock, 'w1', rules.forgetsWithoutTombstone),
+    merge1: (target) => world.merge(target, nameOf),
+    merge2: (target) => world.merge(target, nameOf),
+  }
+  return {
+    objects,
+    actors: Object.fromEntries(names.map((name) => [name, actors[name]])),
+    check: (objects) => lostChunks(world, objects),
+    finish: (objects) => aftermath(world, objects, writer),
+  }
+}
+
+/** A backup of everything and a prune, one after the other: what a schedule has left behind must not spoil them. */
+async function aftermath(world: World, objects: Map<string, Uint8Array>, writer: WriterRules): Promise<string[]> {
+  const target = targetOver(objects)
+  const clock = hastyClock()
+  const rules = { ...ALL_WRITER_RULES, obeysDead: writer.obeysDead, randomPackNames: writer.randomPackNames }
+  await world.write(target, clock, ['X', 'Y', 'Z', 'N'], rules, 'last')
+  const lost = lostChunks(world, objects)
+  if (lost.length > 0) return lost
+  await world.prune(target, clock, {}, 'plast')
+  const left = litter(world, objects).map((key) => `${key} is left`)
+  return [...lostChunks(world, objects), ...left]
+}
