@@ -34,7 +34,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // The version that `defineTransform` stamps.
   'transforms/': ['crypto/aead.ts', 'util/plugin.ts'],
   // A pack's name is the hash of its bytes: which of two copies is sound.
-  'targets/': ['crypto/hash.ts', 'util/'],
+  'targets/': ['crypto/hash.ts', 's3/', 'util/'],
+  // Connections to buckets, for targets and sources alike.
+  's3/': ['util/'],
   // Random bytes in the names of files that are not whole yet.
   'sources/': ['type events.ts', 'crypto/hash.ts', 'crypto/random.ts', 'model/', 'util/'],
   // Workers read and write files themselves: a file's bytes never pass through the main thread.

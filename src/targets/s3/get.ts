@@ -1,10 +1,10 @@
 /** Reads of objects, never short. */
 import type { GetObjectCommandOutput } from '@aws-sdk/client-s3'
 import { BackupError, type Json } from '../../errors.ts'
+import { nameOf, statusOf } from '../../s3/errors.ts'
 import { notFound, rangeWithin } from '../checks.ts'
 import type { GetOptions } from '../target.ts'
 import { DIGEST, digestOf } from './digest.ts'
-import { nameOf, statusOf } from './errors.ts'
 import type { Place } from './s3-target.ts'
 
 export async function getObject(

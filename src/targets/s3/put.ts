@@ -1,9 +1,9 @@
 /** Whole objects into a bucket. The store takes one all or not at all, and checks what arrives by its SHA-256. */
 import type { PutObjectCommandInput, PutObjectCommandOutput } from '@aws-sdk/client-s3'
 import { BackupError } from '../../errors.ts'
+import { attemptsOf, nameOf, statusOf } from '../../s3/errors.ts'
 import type { PutOptions } from '../target.ts'
 import { DIGEST, digestOf } from './digest.ts'
-import { attemptsOf, nameOf, statusOf } from './errors.ts'
 import type { S3Options } from './options.ts'
 import { withHeader, withProgress } from './progress.ts'
 import type { Place } from './s3-target.ts'

@@ -1,10 +1,10 @@
 /** Removal of objects: many with a request where the store can do that. */
 import type { DeleteObjectsCommandOutput } from '@aws-sdk/client-s3'
 import { BackupError } from '../../errors.ts'
+import { type DeleteRow, keyError, nameOf, statusOf } from '../../s3/errors.ts'
 import { throwIfAborted } from '../../util/abort.ts'
 import { mapBounded } from '../../util/concurrency.ts'
 import type { CallSignal } from '../target.ts'
-import { type DeleteRow, keyError, nameOf, statusOf } from './errors.ts'
 import type { Place } from './s3-target.ts'
 
 /** S3 takes no more. */

@@ -1,8 +1,9 @@
 /** A target in a bucket of S3, or of a store that speaks S3. */
+
+import { S3Connection } from '../../s3/connection.ts'
 import { checkKey, checkPrefix, checkRange } from '../checks.ts'
 import type { CallSignal, GetOptions, ObjectInfo, PutOptions, Target, TargetTraits } from '../target.ts'
 import { throttled } from '../wrappers/throttled.ts'
-import { S3Connection } from './connection.ts'
 import { getObject } from './get.ts'
 import { listObjects } from './list.ts'
 import { type S3Options, type S3TargetSettings, settleTarget } from './options.ts'

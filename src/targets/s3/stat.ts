@@ -1,8 +1,8 @@
 /** What a bucket says of one object without sending it. */
 import type { HeadObjectCommandOutput } from '@aws-sdk/client-s3'
+import { statusOf } from '../../s3/errors.ts'
 import type { ObjectInfo } from '../target.ts'
 import { DIGEST, hexOf } from './digest.ts'
-import { statusOf } from './errors.ts'
 import type { Place } from './s3-target.ts'
 
 export async function headObject(

@@ -1,5 +1,5 @@
 /** What the codes of stores mean, as plain data. */
-import type { ErrorCode } from '../../errors.ts'
+import type { ErrorCode } from '../errors.ts'
 
 export interface Meaning {
   readonly code: ErrorCode

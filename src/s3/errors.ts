@@ -1,6 +1,6 @@
 /** Errors of the SDK, the network and the store as errors of the package. */
-import { BackupError, type Json } from '../../errors.ts'
-import { abortError } from '../../util/abort.ts'
+import { BackupError, type Json } from '../errors.ts'
+import { abortError } from '../util/abort.ts'
 import { BY_NAME, byStatus, GARBLED, LOST, type Meaning, NO_CREDENTIALS, UNTRUSTED } from './meanings.ts'
 
 /** What is read of an error of the SDK. */

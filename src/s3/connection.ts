@@ -1,8 +1,8 @@
 /** A client of the AWS SDK, loaded when it is first used, and the requests that go through it. */
 import type { S3ClientConfig } from '@aws-sdk/client-s3'
 import PQueue from 'p-queue'
-import { BackupError } from '../../errors.ts'
-import { race, throwIfAborted } from '../../util/abort.ts'
+import { BackupError } from '../errors.ts'
+import { race, throwIfAborted } from '../util/abort.ts'
 import { CredentialsFailure, nameOf, type S3Call, s3Error } from './errors.ts'
 import type { S3ClientLike, S3ConnectionOptions, S3ConnectionSettings, S3Credentials } from './options.ts'
 
