@@ -24,6 +24,9 @@ export type WarningCode =
   | 'REPORT_NOT_SAVED'
   | 'VERIFY_NOT_RECORDED'
   | 'WARNINGS_OMITTED'
+  | 'TRASH_KEPT'
+  | 'PRUNE_GRACE'
+  | 'PACK_KEPT'
   | (string & {})
 
 /** A typed result of a check. */
@@ -40,9 +43,9 @@ export interface Finding {
 }
 
 /** Verbs whose runs have events, reports and a place in the history. */
-export type ReportedVerb = 'backup' | 'verify' | 'restore' | 'drill' | 'copy'
+export type ReportedVerb = 'backup' | 'verify' | 'restore' | 'drill' | 'copy' | 'forget' | 'prune'
 /** Every verb that is a run: can be listed by `runs()`, followed and aborted. */
-export type Verb = ReportedVerb | 'diff' | 'plan-restore'
+export type Verb = ReportedVerb | 'diff' | 'plan-restore' | 'plan-forget' | 'plan-prune'
 export type RunStatus = 'running' | 'ok' | 'failed' | 'aborted'
 
 /** How far a run is. At most 10 a second, `percent` never goes back, and the last one is always sent. */
@@ -89,7 +92,9 @@ export interface EngineEvents
     VerbEvents<'verify', RunResults['verify']>,
     VerbEvents<'restore', RunResults['restore']>,
     VerbEvents<'drill', RunResults['drill']>,
-    VerbEvents<'copy', RunResults['copy']> {
+    VerbEvents<'copy', RunResults['copy']>,
+    VerbEvents<'forget', RunResults['forget']>,
+    VerbEvents<'prune', RunResults['prune']> {
   /** A source holds its point in time. */
   'source:open': RunEvent & { source: string }
   /** Read completely: connections and locks are gone, uploads may go on. */

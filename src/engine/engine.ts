@@ -11,6 +11,14 @@ import { parseBackupOptions } from './options-backup.ts'
 import { parseDrillOptions } from './options-drill.ts'
 import { parseEngineOptions } from './options-engine.ts'
 import { parseCloseOptions, parseDiffOptions, parseEntriesOptions, parseReadOptions } from './options-look.ts'
+import {
+  parseForgetOptions,
+  parseForgetPlan,
+  parsePlanForgetOptions,
+  parsePlanPruneOptions,
+  parsePruneOptions,
+  parsePrunePlan,
+} from './options-prune.ts'
 import { parsePlanRestoreOptions, parseRestoreOptions, parseRestorePlan } from './options-restore.ts'
 import { parseVerifyOptions } from './options-verify.ts'
 import { snapshotsVerb, snapshotVerb } from './snapshot-look.ts'
@@ -19,6 +27,16 @@ import type { Diff, DiffOptions, EntriesOptions, Entry, ReadOptions } from './ty
 import type { EngineContext } from './types-context.ts'
 import type { DrillOptions, DrillResult } from './types-drill.ts'
 import type { EngineOptions } from './types-engine.ts'
+import type {
+  ForgetOptions,
+  ForgetPlan,
+  ForgetResult,
+  PlanForgetOptions,
+  PlanPruneOptions,
+  PruneOptions,
+  PrunePlan,
+  PruneResult,
+} from './types-prune.ts'
 import type { PlanRestoreOptions, RestoreOptions, RestorePlan, RestoreResult } from './types-restore.ts'
 import type { ActiveRun, Listing } from './types-run.ts'
 import type { Snapshot, SnapshotFilter, SnapshotRef } from './types-snapshot.ts'
@@ -112,6 +130,33 @@ export class BackupEngine implements AsyncDisposable {
    */
   async restore(plan: RestorePlan, options?: RestoreOptions): Promise<RestoreResult> {
     return await this.#verbs.restore(this.#open(), parseRestorePlan(plan), parseRestoreOptions(options))
+  }
+
+  /** Says which snapshots would be forgotten. Touches nothing. @throws BackupError SNAPSHOT_NOT_FOUND, SNAPSHOT_AMBIGUOUS */
+  async planForget(options: PlanForgetOptions): Promise<ForgetPlan> {
+    return await this.#verbs.planForget(this.#open(), parsePlanForgetOptions(options))
+  }
+
+  /**
+   * Takes snapshots out of the list. Their space is freed by a prune, once their time is over. @throws BackupError
+   * PLAN_STALE when a snapshot that the plan keeps is gone, PLAN_FOREIGN, CONFIRMATION_REQUIRED as `restore`
+   */
+  async forget(plan: ForgetPlan, options?: ForgetOptions): Promise<ForgetResult> {
+    return await this.#verbs.forget(this.#open(), parseForgetPlan(plan), parseForgetOptions(options))
+  }
+
+  /** Says what a prune would free. Touches nothing. @throws BackupError OBJECT_MISSING, OBJECT_CORRUPT where damage forbids it */
+  async planPrune(options?: PlanPruneOptions): Promise<PrunePlan> {
+    return await this.#verbs.planPrune(this.#open(), parsePlanPruneOptions(options))
+  }
+
+  /**
+   * Deletes what no snapshot needs. Backups may go on and begin meanwhile; those under way are waited for. One that was
+   * killed is taken up by the next. @throws BackupError PLAN_STALE after another prune, or when a snapshot that the plan
+   * keeps is gone, PLAN_FOREIGN, CONFIRMATION_REQUIRED as `restore`
+   */
+  async prune(plan: PrunePlan, options?: PruneOptions): Promise<PruneResult> {
+    return await this.#verbs.prune(this.#open(), parsePrunePlan(plan), parsePruneOptions(options))
   }
 
   /** What runs now in this engine. */

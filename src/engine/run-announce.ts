@@ -10,6 +10,8 @@ const REPORTED: ReadonlySet<Verb> = new Set<Verb>([
   'restore',
   'drill',
   'copy',
+  'forget',
+  'prune',
 ] satisfies ReportedVerb[])
 
 /** What every event of a run carries. */

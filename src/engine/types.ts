@@ -3,6 +3,7 @@ import type { ReportedVerb } from '../events.ts'
 import type { BackupResult } from './types-backup.ts'
 import type { CopyResult } from './types-copy.ts'
 import type { DrillResult } from './types-drill.ts'
+import type { ForgetResult, PruneResult } from './types-prune.ts'
 import type { RestoreResult } from './types-restore.ts'
 import type { VerifyResult } from './types-verify.ts'
 
@@ -11,6 +12,7 @@ export type * from './types-browse.ts'
 export type * from './types-copy.ts'
 export type * from './types-drill.ts'
 export type * from './types-engine.ts'
+export type * from './types-prune.ts'
 export type * from './types-restore.ts'
 export type * from './types-run.ts'
 export type * from './types-snapshot.ts'
@@ -23,4 +25,6 @@ export interface RunResults extends Record<ReportedVerb, unknown> {
   restore: RestoreResult
   drill: DrillResult
   copy: CopyResult
+  forget: ForgetResult
+  prune: PruneResult
 }

@@ -6,12 +6,16 @@ import { read } from './browse/read.ts'
 import { diff } from './diff/diff.ts'
 import { drill } from './drill/run-drill.ts'
 import type { EngineBasics } from './engine-context.ts'
+import { forget, planForget } from './forget/run-forget.ts'
 import { loadSnapshots } from './load-snapshots.ts'
 import { openEngine } from './open/open-engine.ts'
 import type { ParsedBackupOptions } from './options-backup.ts'
 import type { ParsedDrillOptions } from './options-drill.ts'
+import type { ParsedPlanPruneOptions, ParsedPruneOptions } from './options-prune.ts'
 import type { ParsedPlanRestoreOptions, ParsedRestoreOptions } from './options-restore.ts'
 import type { ParsedVerifyOptions } from './options-verify.ts'
+import { planPrune } from './prune/plan-prune.ts'
+import { prune } from './prune/run-prune.ts'
 import { planRestore } from './restore/plan-restore.ts'
 import { restore } from './restore/run-restore.ts'
 import type { BackupResult } from './types-backup.ts'
@@ -19,6 +23,14 @@ import type { Diff, DiffOptions, EntriesOptions, Entry, ReadOptions } from './ty
 import type { EngineContext, EngineParts } from './types-context.ts'
 import type { DrillResult } from './types-drill.ts'
 import type { EngineOptions } from './types-engine.ts'
+import type {
+  ForgetOptions,
+  ForgetPlan,
+  ForgetResult,
+  PlanForgetOptions,
+  PrunePlan,
+  PruneResult,
+} from './types-prune.ts'
 import type { RestorePlan, RestoreResult } from './types-restore.ts'
 import type { Listing } from './types-run.ts'
 import type { Snapshot } from './types-snapshot.ts'
@@ -38,6 +50,10 @@ export interface Verbs {
   diff(engine: EngineContext, options: DiffOptions): Promise<Diff>
   planRestore(engine: EngineContext, options: ParsedPlanRestoreOptions): Promise<RestorePlan>
   restore(engine: EngineContext, plan: RestorePlan, options: ParsedRestoreOptions): Promise<RestoreResult>
+  planForget(engine: EngineContext, options: PlanForgetOptions): Promise<ForgetPlan>
+  forget(engine: EngineContext, plan: ForgetPlan, options: ForgetOptions): Promise<ForgetResult>
+  planPrune(engine: EngineContext, options: ParsedPlanPruneOptions): Promise<PrunePlan>
+  prune(engine: EngineContext, plan: PrunePlan, options: ParsedPruneOptions): Promise<PruneResult>
   read(engine: EngineContext, options: ReadOptions): Promise<Readable>
   entries(engine: EngineContext, options: EntriesOptions): Listing<Entry>
   /** Every snapshot, of every kind, in any order. */
@@ -52,6 +68,10 @@ export const verbs: Verbs = {
   diff,
   planRestore,
   restore,
+  planForget,
+  forget,
+  planPrune,
+  prune,
   read,
   entries,
   loadSnapshots,

@@ -1,10 +1,10 @@
 /** planRestore: says what a restore would do, and touches nothing. */
 import { resolve } from 'node:path'
-import { sha256Hex } from '../../crypto/hash.ts'
 import type { Json } from '../../errors.ts'
 import type { SnapshotInfo } from '../../repository/snapshots.ts'
 import { findSnapshot } from '../load-snapshots.ts'
 import { CHANGE_TYPES, type ParsedPlanRestoreOptions } from '../options-restore.ts'
+import { planDigest } from '../plan-digest.ts'
 import { withReading } from '../reading.ts'
 import { type RunContext, withQuietRun } from '../run-context.ts'
 import type { EngineContext } from '../types-context.ts'
@@ -111,16 +111,4 @@ function sum(numbers: readonly number[]): number {
 function spaceWarnings(needed: number, free: number | undefined): RestorePlan['warnings'] {
   if (free === undefined || free >= needed) return []
   return [{ code: 'SPACE_LOW', message: `${needed} bytes are needed and ${free} are free`, details: { needed, free } }]
-}
-
-/** Over everything but itself, whatever the order of keys. */
-export function planDigest({ digest: _, ...plan }: Omit<RestorePlan, 'digest'> & { digest?: string }): string {
-  return sha256Hex(new TextEncoder().encode(canonical(plan as unknown as Json)))
-}
-
-function canonical(value: Json): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
-  const fields = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
-  return `{${fields.map(([key, each]) => `${JSON.stringify(key)}:${canonical(each)}`).join(',')}}`
 }

@@ -3,13 +3,13 @@ import { BackupError } from '../../errors.ts'
 import type { SnapshotInfo } from '../../repository/snapshots.ts'
 import { findSnapshot } from '../load-snapshots.ts'
 import type { ParsedRestoreOptions } from '../options-restore.ts'
+import { requireConfirmation, requireOwnPlan } from '../plan-digest.ts'
 import { withReading } from '../reading.ts'
 import { type BodyResult, type RunContext, withRun } from '../run-context.ts'
 import { describeOptions } from '../run-report.ts'
 import type { EngineContext } from '../types-context.ts'
 import type { RestorePlan, RestoreResult } from '../types-restore.ts'
 import { chooseDestinations, type Destination } from './destinations.ts'
-import { planDigest } from './plan-restore.ts'
 import { recallSinks } from './plan-sinks.ts'
 import type { RestoreRequest } from './restore-request.ts'
 import { SinkRun } from './sink-run.ts'
@@ -54,26 +54,9 @@ async function runRestore(
 }
 
 function checkPlan(engine: EngineContext, plan: RestorePlan, { confirm }: ParsedRestoreOptions): void {
-  if (plan.repositoryId !== engine.repository.id) {
-    throw new BackupError('PLAN_FOREIGN', 'This plan is for another repository.', {
-      origin: 'usage',
-      hint: 'Make a plan with this engine, or run this one with an engine of the repository it was made for.',
-    })
-  }
-  if (planDigest(plan) !== plan.digest) {
-    throw new BackupError('PLAN_STALE', 'This plan is not as it was made: its digest differs.', {
-      origin: 'usage',
-      hint: 'Make a new plan; plans are not to be edited.',
-    })
-  }
+  requireOwnPlan(plan, engine.repository.id)
   refuseBlocked(plan)
-  const isConfirmed = confirm === plan.digest || (confirm === undefined && !plan.destructive)
-  if (isConfirmed) return
-  const why = confirm === undefined ? 'This plan overwrites or deletes something.' : 'Another plan was confirmed.'
-  throw new BackupError('CONFIRMATION_REQUIRED', why, {
-    origin: 'usage',
-    hint: 'Show the plan to whoever decides, and give its digest as confirm.',
-  })
+  requireConfirmation(plan, confirm)
 }
 
 const MAX_NAMED = 20
