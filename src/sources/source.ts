@@ -117,6 +117,17 @@ export type EntryContent =
        * whole record of then stands, these facts and all.
        */
       finish?(proof: StreamProof): EntryFacts | Promise<EntryFacts>
+      /**
+       * Nothing else is worth less without it, as with a file: where it is gone before its first byte (SOURCE_NOT_FOUND) it
+       * is left out with a warning, and with `onEntryError: 'skip'` also where the source cannot read it. Default false: any
+       * failure ends the run.
+       */
+      readonly skippable?: boolean
+      /**
+       * Asked after the last byte: says what was read, where that is a later version than the one listed. That one's
+       * fingerprint is dropped then, so the next backup reads it again.
+       */
+      instead?(): { readonly size: number; readonly modifiedAt?: Date } | undefined
     }
   | { readonly from: 'bytes'; readonly bytes: Uint8Array }
 

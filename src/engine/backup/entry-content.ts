@@ -34,7 +34,8 @@ export function streamHead(id: number, source: string, { content, size }: Source
 /** @throws BackupError SOURCE_CHANGED where it is not as long as announced */
 export async function sendContent(entry: SourceEntry, way: ContentWay): Promise<SentContent> {
   const sent = await send(entry.content!, way)
-  checkSize(way.stream.source, entry, sent.bytes)
+  const { size = entry.size } = insteadOf(entry) ?? {}
+  checkSize(way.stream.source, entry.path, size, sent.bytes)
   return sent
 }
 
@@ -57,7 +58,12 @@ async function send(content: EntryContent, { session, stream, signal, onBytes }:
   return { tail: await pump.run(pieces), bytes }
 }
 
-function checkSize(source: string, { path, size }: SourceEntry, read: number): void {
+/** Of an entry that has been read: what was, where that is not what was listed. */
+export function insteadOf({ content }: SourceEntry) {
+  return content?.from === 'stream' ? content.instead?.() : undefined
+}
+
+function checkSize(source: string, path: string, size: number | undefined, read: number): void {
   if (size === undefined || size === read) return
   throw new BackupError('SOURCE_CHANGED', `Source ${source} announced ${size} bytes for "${path}" and gave ${read}.`, {
     origin: 'source',

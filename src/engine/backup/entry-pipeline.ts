@@ -22,12 +22,12 @@ export interface EntryHooks extends PipelineHooks {
 export async function backupEntries(
   writer: RepositoryWriter,
   session: SourceSession,
-  input: SourceInput,
+  input: SourceInput & { onUnreadable: 'fail' | 'skip' },
   hooks: EntryHooks,
 ): Promise<SourceResult> {
   const stop = linkAbort(hooks.signal)
   const pipeline = new SourcePipeline(writer, hooks)
-  const reader = streamReader(writer, session, input.name, hooks, stop)
+  const reader = streamReader(writer, session, input, hooks, stop)
   const batches = new WaitingBatches(pipeline, stop)
   try {
     await pipeline.begin(input)
@@ -51,12 +51,13 @@ export async function backupEntries(
 function streamReader(
   writer: RepositoryWriter,
   { concurrency = 1 }: SourceSession,
-  source: string,
+  { name, onUnreadable }: Parameters<typeof backupEntries>[2],
   hooks: EntryHooks,
   { signal, abort }: LinkedAbort,
 ): StreamReader {
   return new StreamReader({
-    source,
+    source: name,
+    onUnreadable,
     sessions: writer.ingest,
     concurrency: Math.min(Math.max(Math.trunc(concurrency) || 1, 1), MAX_CONCURRENCY),
     signal,

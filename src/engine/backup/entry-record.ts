@@ -5,6 +5,7 @@ import type { EntryFacts, SourceEntry } from '../../sources/source.ts'
 import { race } from '../../util/abort.ts'
 import { ByteWriter } from '../../util/bytes.ts'
 import type { StreamEnd } from '../../workers/stream-ingest.ts'
+import { insteadOf } from './entry-content.ts'
 import { fromSource } from './open-sources.ts'
 
 /** u32-prefixed records go into a result; this is one without its prefix. */
@@ -23,14 +24,20 @@ export function recordOf(meta: EntryMeta, { streams }: StreamEnd): Uint8Array {
 export async function finishedMeta(
   source: string,
   meta: EntryMeta,
-  { content }: SourceEntry,
+  entry: SourceEntry,
   { bytes, proof }: StreamEnd,
   signal: AbortSignal,
 ): Promise<EntryMeta> {
-  const whole = { ...meta, sizeBytes: meta.sizeBytes ?? bytes }
+  const { content } = entry
+  const whole = { ...meta, ...insteadMeta(entry), sizeBytes: insteadOf(entry)?.size ?? meta.sizeBytes ?? bytes }
   if (!proof || content?.from !== 'stream' || !content.finish) return whole
   const facts = await race(fromSource(source, (async () => content.finish!(proof))()), signal)
   return { ...whole, attributes: merged(source, meta, facts) }
+}
+
+function insteadMeta(entry: SourceEntry): Pick<EntryMeta, 'mtimeNs'> {
+  const { modifiedAt } = insteadOf(entry) ?? {}
+  return modifiedAt === undefined ? {} : { mtimeNs: BigInt(modifiedAt.getTime()) * 1_000_000n }
 }
 
 /** Names that begin with `holdfast.` are not the source's. */

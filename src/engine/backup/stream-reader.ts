@@ -2,16 +2,18 @@
  * Reads what a custom source's entries hold, as many streams at once as the source allows, spread over the workers. They
  * are opened in path order, across batches too, and records come back in the order of their entries.
  */
+import type { Warning } from '../../events.ts'
 import { type EntryMeta, readMeta } from '../../model/entry.ts'
 import type { SourceEntry } from '../../sources/source.ts'
-import { ByteReader, ByteWriter } from '../../util/bytes.ts'
+import { ByteReader } from '../../util/bytes.ts'
 import { latin1ToUser } from '../../util/paths.ts'
-import { type ReadJob, type ReadResult, STATUS_OK } from '../../workers/ingest.ts'
+import type { ReadJob, ReadResult } from '../../workers/ingest.ts'
 import type { Session } from '../../workers/rpc.ts'
 import type { StreamEnd, StreamHead } from '../../workers/stream-ingest.ts'
 import { rowsIn } from '../rows.ts'
-import { sendContent, streamHead } from './entry-content.ts'
+import { insteadOf, sendContent, streamHead } from './entry-content.ts'
 import { finishedMeta, recordOf } from './entry-record.ts'
+import { type ReadEntry, readResult, skipWarning } from './read-entries.ts'
 
 export interface StreamReaderOptions {
   source: string
@@ -20,6 +22,7 @@ export interface StreamReaderOptions {
   /** Streams open at once. */
   concurrency: number
   signal: AbortSignal
+  onUnreadable: 'fail' | 'skip'
   /** `unannounced`: how many of the bytes are beyond the size that the entry was announced with. */
   onBytes(bytes: number, unannounced: number, path: string): void
   /** An entry has been read. `rows`: as many as its source has counted in it. */
@@ -64,7 +67,7 @@ export class StreamReader {
   /** Resolves when every entry of the job has been begun, to what waits for all of them to be read. */
   async begin(job: ReadJob, contents: ReadonlyMap<string, SourceEntry>): Promise<() => Promise<ReadResult>> {
     const input = new ByteReader(job.metas)
-    const records: Promise<Uint8Array>[] = []
+    const entries: Promise<ReadEntry>[] = []
     let readBytes = 0
     for (let i = 0; i < job.count; i++) {
       const end = input.u32() + input.position
@@ -73,13 +76,13 @@ export class StreamReader {
       const entry = contents.get(meta.path)!
       const slots = entry.content!.from === 'bytes' ? this.inMemory : this.streams
       await this.free(slots)
-      records.push(
+      entries.push(
         this.start(slots, meta, entry, (bytes) => {
           readBytes += bytes
         }),
       )
     }
-    return async () => resultOf(job, await Promise.all(records), readBytes)
+    return async () => readResult(job, await Promise.all(entries), readBytes)
   }
 
   /** Resolves when another stream may be opened. A source may be asked for more entries then, and not before. */
@@ -99,12 +102,12 @@ export class StreamReader {
     if (this.failure) throw this.failure.error
   }
 
-  private start(slots: Slots, meta: EntryMeta, entry: SourceEntry, read: (bytes: number) => void): Promise<Uint8Array> {
+  private start(slots: Slots, meta: EntryMeta, entry: SourceEntry, read: (bytes: number) => void): Promise<ReadEntry> {
     const lane = this.lanes.reduce((best, each) => (each.entries < best.entries ? each : best))
     slots.used++
     lane.entries++
-    const record = this.read(lane.session, meta, entry, read)
-    const tracked: Promise<void> = record
+    const result = this.read(lane.session, meta, entry, read)
+    const tracked: Promise<void> = result
       .then(
         () => undefined,
         (error: unknown) => {
@@ -117,7 +120,7 @@ export class StreamReader {
         this.running.delete(tracked)
       })
     this.running.add(tracked)
-    return record
+    return result
   }
 
   private fail(error: unknown): void {
@@ -131,16 +134,29 @@ export class StreamReader {
     meta: EntryMeta,
     entry: SourceEntry,
     read: (bytes: number) => void,
-  ): Promise<Uint8Array> {
-    const { source, signal, onEntry } = this.options
-    const stream = streamHead(this.nextId++, source, entry)
+  ): Promise<ReadEntry> {
+    const { source, signal, onEntry, onUnreadable } = this.options
     const path = latin1ToUser(meta.path)
-    const sent = await sendContent(entry, { session, stream, signal, onBytes: this.counter(entry, path) })
-    const end = await endStream(session, stream, sent.tail)
-    read(sent.bytes)
-    const finished = await finishedMeta(source, meta, entry, end, signal)
-    onEntry(path, rowsIn(finished.attributes))
-    return recordOf(finished, end)
+    let begun = 0
+    const count = this.counter(entry, path)
+    const onBytes = (bytes: number): void => {
+      begun += bytes
+      count(bytes)
+    }
+    try {
+      const stream = streamHead(this.nextId++, source, entry)
+      const sent = await sendContent(entry, { session, stream, signal, onBytes })
+      const end = await endStream(session, stream, sent.tail)
+      read(sent.bytes)
+      const finished = await finishedMeta(source, meta, entry, end, signal)
+      onEntry(path, rowsIn(finished.attributes))
+      return { record: recordOf(finished, end), isOther: insteadOf(entry) !== undefined }
+    } catch (error) {
+      const warning: Warning | undefined = begun > 0 ? undefined : skipWarning(entry, error, onUnreadable)
+      if (warning === undefined || signal.aborted) throw error
+      onEntry(path, undefined)
+      return { warning }
+    }
   }
 
   private counter({ size = 0 }: SourceEntry, path: string): (bytes: number) => void {
@@ -160,15 +176,4 @@ export class StreamReader {
 
 function endStream(session: Session, stream: StreamHead, bytes: Uint8Array<ArrayBuffer>): Promise<StreamEnd> {
   return session.call<StreamEnd>('end', { stream, bytes }, [bytes.buffer])
-}
-
-function resultOf(job: ReadJob, records: readonly Uint8Array[], readBytes: number): ReadResult {
-  const out = new ByteWriter(16 * 1024)
-  for (const record of records) {
-    out.u32(record.length)
-    out.raw(record)
-  }
-  const statuses = new Uint8Array(job.count).fill(STATUS_OK)
-  const { fingerprints } = job
-  return { records: out.copy(), fingerprints, statuses, warnings: [], readBytes }
 }
