@@ -1,10 +1,15 @@
 /**
  * One verb of the built package in a process of its own: `node bench/holdfast-cli.ts init | backup FOLDER |
- * backup-open FOLDER | restore FOLDER | verify`, with BENCH_REPOSITORY and BENCH_PASSPHRASE in the environment.
+ * backup-open FOLDER | restore FOLDER | verify`, with BENCH_PASSPHRASE in the environment, and BENCH_REPOSITORY (a folder)
+ * or BENCH_S3 (options of `s3Target` in JSON). BENCH_DIST names the folder of another build than ./dist.
  */
+import { pathToFileURL } from 'node:url'
+
+const DIST = process.env.BENCH_DIST ? pathToFileURL(`${process.env.BENCH_DIST}/`) : new URL('../dist/', import.meta.url)
 const { BackupEngine, filesystem, localTarget, passphrase, workerPool } = (await import(
-  new URL('../dist/index.js', import.meta.url).href
+  new URL('index.js', DIST).href
 )) as typeof import('../src/index.ts')
+type Target = ReturnType<typeof localTarget>
 type Engine = Awaited<ReturnType<typeof BackupEngine.open>>
 
 const REPEATS = 5
@@ -12,9 +17,16 @@ const REPEATS = 5
 /** As the documentation says for scripts: the threads start while the passphrase becomes a key. `init` needs none. */
 const workers = workerPool({ eager: process.argv[2] !== 'init' })
 
-function open(data?: string): Promise<Engine> {
-  return BackupEngine.open({
-    target: localTarget(process.env.BENCH_REPOSITORY ?? ''),
+async function openTarget(): Promise<Target> {
+  const options = process.env.BENCH_S3
+  if (!options) return localTarget(process.env.BENCH_REPOSITORY ?? '')
+  const { s3Target } = (await import(new URL('s3.js', DIST).href)) as typeof import('../src/targets/s3/index.ts')
+  return s3Target(JSON.parse(options) as Parameters<typeof s3Target>[0])
+}
+
+async function open(data?: string): Promise<Engine> {
+  return await BackupEngine.open({
+    target: await openTarget(),
     key: passphrase(process.env.BENCH_PASSPHRASE),
     sources: data === undefined ? [] : [filesystem({ name: 'data', path: data })],
     workers,

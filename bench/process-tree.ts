@@ -54,3 +54,11 @@ export function endedChildrenCpuMs(): number | undefined {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return ((Number(fields[13]) + Number(fields[14])) * 1000) / TICKS
 }
+
+/** CPU milliseconds (user and system) of a running process so far; 0 once it is gone. */
+export function cpuMsOf(pid: number): number {
+  const stat = read(`/proc/${pid}/stat`)
+  if (stat === undefined) return 0
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS
+}

@@ -122,7 +122,7 @@ class Round {
 }
 
 /** A program may restore into the folder itself or into a folder of the source's name. */
-async function isEqual(data: string, restored: string): Promise<boolean> {
+export async function isEqual(data: string, restored: string): Promise<boolean> {
   const differs = async (folder: string): Promise<boolean> =>
     (await outputOf('diff', '-r', '--brief', '--no-dereference', data, folder)) === undefined
   return !(await differs(restored)) || !(await differs(join(restored, 'data')))

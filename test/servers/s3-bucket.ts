@@ -60,14 +60,15 @@ export async function testBucket(server: TestS3, options: BucketOptions = {}): P
     async drop() {
       // A policy of the test may forbid what follows.
       await client.send(new DeleteBucketPolicyCommand({ Bucket: name })).catch(() => {})
-      await empty(client, name)
+      await emptyBucket(client, name)
       await client.send(new DeleteBucketCommand({ Bucket: name }))
       client.destroy()
     },
   }
 }
 
-async function empty(client: S3Client, Bucket: string): Promise<void> {
+/** Takes out all versions of all objects. */
+export async function emptyBucket(client: S3Client, Bucket: string): Promise<void> {
   for (;;) {
     const { Versions = [], DeleteMarkers = [] } = await client.send(new ListObjectVersionsCommand({ Bucket }))
     const Objects = [...Versions, ...DeleteMarkers].map(({ Key, VersionId }) => ({ Key, VersionId }))
