@@ -6,6 +6,8 @@ import type { MarkedIndex, SegmentIn } from './prune-marks.ts'
 export interface TableTally {
   /** Stored bytes that are to be kept. */
   neededBytes: Float64Array<ArrayBuffer>
+  /** Of all segments: what a pack has beside them is not worth a rewrite. */
+  segmentBytes: Float64Array<ArrayBuffer>
   /** 1 where it has chunks that are reached and are to be kept elsewhere. */
   doubled: Uint8Array<ArrayBuffer>
 }
@@ -17,7 +19,7 @@ export interface NeededRange {
 }
 
 /** Below this share a segment is not copied as it is: what is needed of it is sealed anew. */
-const RESEAL_SHARE = 0.5
+const RESEAL_SHARE = 0.8
 /** What lies between two segments is fetched along with them: cheaper than another request. */
 const MAX_GAP_BYTES = 256 * 1024
 
@@ -47,7 +49,12 @@ export class PruneTally {
       }
     })
     const neededBytes = this.perPack((number, entry) => index.marks[number]!.isNeeded(entry))
-    return neededBytes.map((bytes, number) => ({ neededBytes: bytes, doubled: doubled[number]! }))
+    const segmentBytes = this.perPack(() => true)
+    return neededBytes.map((bytes, number) => ({
+      neededBytes: bytes,
+      segmentBytes: segmentBytes[number]!,
+      doubled: doubled[number]!,
+    }))
   }
 
   /** Of equals the first. Every place of one chunk gives the same answer, so exactly one is kept. */

@@ -69,7 +69,7 @@ class PruneService implements Service {
     const tallies = this.tally.choose()
     return new Moved(
       tallies,
-      tallies.flatMap(({ neededBytes, doubled }) => [neededBytes.buffer, doubled.buffer]),
+      tallies.flatMap((tally) => [tally.neededBytes.buffer, tally.segmentBytes.buffer, tally.doubled.buffer]),
     )
   }
 

@@ -1,6 +1,7 @@
 /** prune: does what a plan says, beside any number of backups. */
-import { type PruneOutcome, type PrunePhase, prune as pruneRepository } from '../../repository/prune/prune.ts'
+import { prune as pruneRepository } from '../../repository/prune/prune.ts'
 import type { Survey } from '../../repository/prune/survey.ts'
+import type { PruneOutcome, PrunePhase } from '../../repository/prune/types.ts'
 import type { ParsedPruneOptions } from '../options-prune.ts'
 import { requirePlan, stale } from '../plan-digest.ts'
 import { type BodyResult, type RunContext, withRun } from '../run-context.ts'

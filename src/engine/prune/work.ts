@@ -1,7 +1,7 @@
 /** What both planning and running a prune need: threads, a target that repeats what failed, and options of the repository's part. */
 import { newId } from '../../crypto/random.ts'
 import { requireFeatures } from '../../model/config.ts'
-import type { PruneOptions as RepositoryPrune } from '../../repository/prune/prune.ts'
+import type { PruneOptions as RepositoryPrune } from '../../repository/prune/types.ts'
 import { retrying } from '../../targets/wrappers/retrying.ts'
 import type { RunContext } from '../run-context.ts'
 import type { EngineContext } from '../types-context.ts'

@@ -9,6 +9,7 @@ import type { Session, Thread } from '../../workers/rpc.ts'
 import type { VaultPlain } from '../../workers/vault.ts'
 import { getOrUndefined } from '../index-set.ts'
 import { indexKey, PREFIX, parseKey } from '../keys-layout.ts'
+import type { PruneOptions } from './types.ts'
 
 export interface MergeOptions {
   target: Target
@@ -50,6 +51,11 @@ export async function mergeFragments(options: MergeOptions): Promise<MergeResult
   } finally {
     await session.close().catch(() => undefined)
   }
+}
+
+/** The merging of a prune. */
+export async function mergeDead(options: PruneOptions, dead: ReadonlySet<string>): Promise<void> {
+  await mergeFragments({ ...options, thread: options.threads[0]!, dead, nameOf: options.rules?.fragmentNameOf })
 }
 
 async function replace(

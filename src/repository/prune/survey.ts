@@ -123,10 +123,12 @@ async function judge(contents: PruneContents, minDeadShare: number): Promise<Pic
   const rewrite: JudgedPack[] = []
   for (const known of contents.packs().values()) {
     const neededBytes = known.places.reduce((sum, at) => sum + tallies[at.table]!.neededBytes[at.pack]!, 0)
+    const [first] = known.places
+    const all = tallies[first!.table]!.segmentBytes[first!.pack]!
     const isDoubled = known.places.some((at) => tallies[at.table]!.doubled[at.pack] === 1)
     const pack = { ...known, neededBytes, isDoubled }
     if (neededBytes === 0) unneeded.push(pack)
-    else if (pack.bytes - neededBytes >= minDeadShare * pack.bytes) rewrite.push(pack)
+    else if (all - neededBytes >= minDeadShare * all) rewrite.push(pack)
   }
   rewrite.sort((a, b) => a.neededBytes / a.bytes - b.neededBytes / b.bytes)
   return { unneeded, rewrite }
