@@ -35,3 +35,14 @@ export function parseNumber(text: string): number | undefined {
   const n = Number(text)
   return n === 0 ? undefined : n
 }
+
+const ID_TIME = /^(\d{4})(\d\d)(\d\d)t(\d\d)(\d\d)(\d\d)(\d{3})-/
+
+/** When a generated id of a run or snapshot was drawn, in ms since 1970; undefined for an id of another make. */
+export function timeOfId(id: string): number | undefined {
+  const parts = ID_TIME.exec(id)
+  if (parts === null) return undefined
+  const [, year, month, day, hours, minutes, seconds, ms] = parts
+  const time = Date.parse(`${year}-${month}-${day}T${hours}:${minutes}:${seconds}.${ms}Z`)
+  return Number.isNaN(time) ? undefined : time
+}

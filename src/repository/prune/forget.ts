@@ -1,4 +1,5 @@
 /** Forgetting: a snapshot is taken out of the list. What it alone needs stays until a prune. */
+import { timeOfId } from '../../model/ids.ts'
 import type { SnapshotRecord } from '../../model/snapshot.ts'
 import { decodeSnapshotObject, tombstoneRecord } from '../../model/tombstone.ts'
 import { encodeTrash } from '../../model/trash.ts'
@@ -52,5 +53,7 @@ async function mayComeBack(snapshot: SnapshotRecord, options: ForgetOptions): Pr
   const { records, id, now, signal, deletesAlways = false } = options
   if (deletesAlways) return false
   if ((await records.target.stat(runKey(id), { signal })) !== undefined) return true
-  return snapshot.createdAt.getTime() > now.getTime() - DAY_MS
+  // By its id: a copy from another repository keeps the time of what it is a copy of.
+  const createdAt = Math.max(timeOfId(id) ?? now.getTime(), snapshot.createdAt.getTime())
+  return createdAt > now.getTime() - DAY_MS
 }
