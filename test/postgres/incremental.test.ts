@@ -65,6 +65,41 @@ describe("incremental: 'xmin'", () => {
     }, 2)
   })
 
+  it('a server whose disk was put back is read again, though it has overtaken its former self', async () => {
+    const first = await startPostgres({ settings: { autovacuum: 'off' } })
+    const place = await testDatabase(first)
+    await runSql(place.url, `CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'old'), (2, 'old')`)
+    // A transaction of its own: only what has ended by then is on the disk for certain.
+    await runSql(place.url, 'CHECKPOINT')
+    const again = await startPostgres({ settings: { autovacuum: 'off' }, dataFrom: first.dataDir! })
+    const target = memoryTarget()
+    const backUp = async ({ port }: TestServer): Promise<string> => {
+      const url = Object.assign(new URL(place.url), { port: String(port) }).href
+      const source = postgres({ name: 'main', connectionString: url, incremental: 'xmin', dataOnly: true })
+      const engine = await BackupEngine.open({ target, key: passphrase('a passphrase'), sources: [source] })
+      await engine.backup()
+      const content = await engine.read({ snapshot: 'latest', path: 'main/public/t' })
+      const rows = Buffer.concat(await content.toArray()).toString()
+      await engine.close()
+      return rows
+    }
+    try {
+      const update = (server: TestServer, v: string): Promise<void> =>
+        runSql(
+          Object.assign(new URL(place.url), { port: String(server.port) }).href,
+          `UPDATE t SET v = '${v}' WHERE id = 1`,
+        )
+      await update(first, 'lost')
+      expect(await backUp(first)).toBe('1\tlost\n2\told\n')
+      await update(again, 'new')
+      for (let i = 0; i < 5; i++)
+        await runSql(again.url, 'CREATE TABLE w AS SELECT generate_series(1, 50000); DROP TABLE w')
+      expect(await backUp(again)).toBe('1\tnew\n2\told\n')
+    } finally {
+      await Promise.all([first.stop(), again.stop()])
+    }
+  }, 60_000)
+
   it('a table that was altered without writing a row is read again', async () => {
     await withEngine(async (engine) => {
       await engine.backup()

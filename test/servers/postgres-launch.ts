@@ -48,8 +48,20 @@ async function initialise(programs: Programs, data: string, as: Account | undefi
   await run(join(programs.binDir, 'initdb'), args, { ...as, cwd: dirname(data), env: environment() })
 }
 
+/** What a server that ran there would think of it is left out. */
+async function copyOfDisk(from: string, data: string, as: Account | undefined): Promise<void> {
+  await copyFolder(from, data, as)
+  await rm(join(data, 'postmaster.pid'), { force: true })
+}
+
 /** Copies what initdb made before, or keeps what it makes now. */
-async function makeData(programs: Programs, data: string, as: Account | undefined, own: boolean): Promise<void> {
+async function makeData(
+  programs: Programs,
+  data: string,
+  as: Account | undefined,
+  { ownIdentity: own = false, dataFrom }: StartOptions,
+): Promise<void> {
+  if (dataFrom !== undefined) return await copyOfDisk(dataFrom, data, as)
   const cached = join(CACHE, `data-${programs.version}-${process.getuid?.() ?? 0}`)
   if (own || !existsSync(cached)) await initialise(programs, data, as)
   else await copyFolder(cached, data, as)
@@ -152,7 +164,7 @@ export async function launchPostgres(programs: Programs, options: StartOptions =
   const data = join(folder, 'data')
   try {
     if (as) await chown(folder, as.uid, as.gid)
-    await makeData(programs, data, as, options.ownIdentity === true)
+    await makeData(programs, data, as, options)
   } catch (error) {
     await rm(folder, { recursive: true, force: true })
     throw error

@@ -30,6 +30,8 @@ export interface StartOptions {
   readonly settings?: Readonly<Record<string, string>>
   /** A server with a system identifier of its own: those started here are else copies of one another. Takes 1 s more. */
   readonly ownIdentity?: boolean
+  /** Works on a copy of the data folder of a server of the same major, as after a crash: its disk, put back. */
+  readonly dataFrom?: string
 }
 
 const NONE = `No Postgres server for the tests. Do one of these:
@@ -40,7 +42,7 @@ const NONE = `No Postgres server for the tests. Do one of these:
 
 /** Starts (or finds) a server. Ends with this process, however that ends. @throws Error that says what to install. */
 export async function startPostgres(options: StartOptions = {}): Promise<TestServer> {
-  const own = options.settings !== undefined || options.ownIdentity === true
+  const own = options.settings !== undefined || options.ownIdentity === true || options.dataFrom !== undefined
   const url = process.env.HOLDFAST_TEST_POSTGRES_URL
   if (url && !own) {
     const found = await givenServer(url)

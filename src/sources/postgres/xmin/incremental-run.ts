@@ -115,15 +115,17 @@ async function serverState({ lead, systemIdentifier, versionNum }: IncrementalPa
   if (rows[0]!.standby) return undefined
   // The control file learns of a new timeline only at its next checkpoint; names of log files have it at once.
   const position = await lead.use((client) =>
-    client.query<{ lsn: string; file: string }>(
+    client.query<{ lsn: string; file: string; startedAt: string }>(
       `SELECT pg_catalog.pg_current_wal_insert_lsn()::text AS lsn,
-        pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()) AS file`,
+        pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()) AS file,
+        extract(epoch FROM pg_catalog.pg_postmaster_start_time())::text AS "startedAt"`,
     ),
   )
-  const { lsn, file } = position.rows[0]!
+  const { lsn, file, startedAt } = position.rows[0]!
   return {
     systemIdentifier,
     versionNum,
+    startedAt,
     timeline: Number.parseInt(file.slice(0, 8), 16),
     xmin: lead.snapshot.xmin,
     lsn,

@@ -19,6 +19,8 @@ const serverState = z.object({
   systemIdentifier: z.string(),
   timeline: z.number(),
   versionNum: z.number(),
+  /** When the server was started, in seconds with six decimals, as text. */
+  startedAt: z.string(),
   /** Of the snapshot: 64 bits as text. */
   xmin: z.string().regex(/^\d+$/),
   /** Up to here the log was written when the snapshot was taken: all that it saw lies before. */
@@ -41,7 +43,8 @@ const MAX_TRANSACTIONS = 2n ** 30n
 
 /**
  * Why a previous state says nothing about this server; undefined where it does. A copy of the server that went its own way
- * has another timeline, or has used fewer transactions, or is less far in its log.
+ * has another timeline, or has used fewer transactions, or is less far in its log. A disk that was put back shows none of these
+ * once the server has caught up with itself, and ids of transactions are used a second time; yet the server was started on it.
  */
 export function distrust(
   previous: IncrementalState | undefined,
@@ -52,6 +55,7 @@ export function distrust(
   if (previous.systemIdentifier !== now.systemIdentifier) return 'it is another server'
   if (previous.timeline !== now.timeline) return 'the server was recovered or promoted meanwhile'
   if (previous.versionNum !== now.versionNum) return 'the server was updated meanwhile'
+  if (previous.startedAt !== now.startedAt) return 'the server was started again, maybe with older files'
   const passed = BigInt(now.xmin) - BigInt(previous.xmin)
   if (passed < 0n || lsnNumber(now.lsn) < lsnNumber(previous.lsn)) return 'the server went back in time'
   if (passed > MAX_TRANSACTIONS) return 'too many transactions have gone by'
