@@ -5,7 +5,7 @@ export default defineConfig({
   entry: {
     index: 'src/index.ts',
     postgres: 'src/sources/postgres/index.ts',
-    s3: 'src/targets/s3/index.ts',
+    s3: 'src/s3.ts',
     testing: 'src/testing/index.ts',
     'holdfast-worker': 'src/workers/worker.ts',
   },
@@ -16,7 +16,7 @@ export default defineConfig({
     entry: {
       index: 'src/index.ts',
       postgres: 'src/sources/postgres/index.ts',
-      s3: 'src/targets/s3/index.ts',
+      s3: 'src/s3.ts',
       testing: 'src/testing/index.ts',
     },
   },

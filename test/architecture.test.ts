@@ -37,8 +37,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'targets/': ['crypto/hash.ts', 's3/', 'util/'],
   // Connections to buckets, for targets and sources alike.
   's3/': ['util/'],
+  // What `holdfast/s3` gives.
+  's3.ts': ['s3/', 'sources/s3/', 'targets/s3/'],
   // Random bytes in the names of files that are not whole yet.
-  'sources/': ['type events.ts', 'crypto/hash.ts', 'crypto/random.ts', 'model/', 'util/'],
+  'sources/': ['type events.ts', 'crypto/hash.ts', 'crypto/random.ts', 'model/', 's3/', 'util/'],
   // Workers read and write files themselves: a file's bytes never pass through the main thread.
   'workers/': [
     'type events.ts',
