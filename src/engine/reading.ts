@@ -1,10 +1,9 @@
 /** What every verb that reads needs: threads, an index that is up to date, and worker sessions that can ask for bytes. */
-
 import { rangeThrough } from '../repository/cache/object-cache.ts'
 import { onAbort } from '../util/abort.ts'
-import type { RangeRequest } from '../workers/chunk-reader.ts'
 import type { Lease } from '../workers/pool.ts'
 import { type Handlers, Moved, type Session, type Thread } from '../workers/rpc.ts'
+import type { RangeRequest } from '../workers/segment-open.ts'
 import { readPack } from './pack-bytes.ts'
 import type { EngineContext } from './types-context.ts'
 
@@ -76,8 +75,9 @@ export class Reading {
   }
 }
 
-function moved(bytes: Uint8Array<ArrayBuffer> | null): Moved | null {
-  return bytes && new Moved(bytes, [bytes.buffer])
+/** For the answer to a worker. */
+export function moved(bytes: Uint8Array<ArrayBuffer>): Moved {
+  return new Moved(bytes, [bytes.buffer])
 }
 
 /** Leases threads, loads what the index lacks, runs the body, and ends all sessions whatever happens. */

@@ -9,11 +9,11 @@ import type { PackFacts } from '../model/fragment.ts'
 import type { Target } from '../targets/target.ts'
 import { type LinkedAbort, linkAbort, onAbort, throwIfAborted } from '../util/abort.ts'
 import type { ChunkTablePlain } from '../workers/chunk-index.ts'
-import type { RangeRequest } from '../workers/chunk-reader.ts'
 import { packStored, type StoreCounters } from '../workers/chunk-store.ts'
 import { IdTable } from '../workers/id-table.ts'
 import type { FinishedPack } from '../workers/pack-builder.ts'
 import { type Handlers, Moved, type Session, type Thread } from '../workers/rpc.ts'
+import type { RangeRequest } from '../workers/segment-open.ts'
 import type { VaultPlain } from '../workers/vault.ts'
 import { keepTree } from './cache/keep-tree.ts'
 import { type ObjectCache, rangeThrough } from './cache/object-cache.ts'
@@ -118,12 +118,12 @@ export class RepositoryWriter {
     }
   }
 
-  private async range(request: RangeRequest): Promise<Moved | null> {
+  private async range(request: RangeRequest): Promise<Moved> {
     const { target, cache, signal } = this.options
     const { pack, start, end } = request
     const fetch = (): Promise<Uint8Array<ArrayBuffer>> => target.get(packKey(pack), { range: { start, end }, signal })
     const bytes = await rangeThrough(cache, request, fetch)
-    return bytes && new Moved(bytes, [bytes.buffer])
+    return new Moved(bytes, [bytes.buffer])
   }
 
   private async store(pack: FinishedPack): Promise<Moved> {

@@ -1,31 +1,17 @@
 /** Chunks by id, in a worker: asks the main thread for a segment's bytes, opens it, checks what it takes out. */
 import { BackupError } from '../errors.ts'
-import { MAX_SEGMENT_RAW_BYTES } from '../model/pack.ts'
 import { type ChunkRef, decodeList } from '../model/streams.ts'
 import { MalformedBytes } from '../util/bytes.ts'
 import type { ChunkIndex, Location } from './chunk-index.ts'
 import type { Host } from './rpc.ts'
+import { isDamage, openFetched, openSegment, packKey, type RangeRequest } from './segment-open.ts'
 import type { Vault } from './vault.ts'
-
-/** What the main thread answers to 'range'. */
-export interface RangeRequest {
-  pack: string
-  start: number
-  end: number
-  /** One segment of pages, lists or facts: worth keeping near. */
-  metadata?: boolean
-  /**
-   * What was given the last time is damaged: it is to come from the target itself. The answer is null where it did so
-   * then.
-   */
-  again?: boolean
-}
 
 const CACHED_SEGMENTS = 6
 
 export class ChunkReader {
-  private readonly vault: Vault
-  private readonly host: Host
+  readonly vault: Vault
+  readonly host: Host
   readonly index: ChunkIndex
   private readonly cache = new Map<number, Promise<Uint8Array>>()
   private readonly cachedSegments: number
@@ -42,13 +28,12 @@ export class ChunkReader {
     const location = this.index.find(id)
     if (!location) throw missingChunk(id)
     const opened = this.segment(location)
+    const segment = await opened
     try {
-      return checkedChunk(this.vault, await opened, id, lengthBytes, location)
+      return checkedChunk(this.vault, segment, id, lengthBytes, location)
     } catch (error) {
-      if (!BackupError.is(error) || error.code !== 'OBJECT_CORRUPT') throw error
-      const anew = await this.reload(location, opened)
-      if (anew === null) throw error
-      return checkedChunk(this.vault, anew, id, lengthBytes, location)
+      if (!isDamage(error)) throw error
+      return checkedChunk(this.vault, await this.reload(location, opened), id, lengthBytes, location)
     }
   }
 
@@ -65,18 +50,18 @@ export class ChunkReader {
   }
 
   private async load(location: Location): Promise<Uint8Array> {
-    const bytes = (await this.host.call('range', requestFor(location))) as Uint8Array
-    return openSegment(this.vault, bytes, 0, location)
+    const request = requestFor(location)
+    const bytes = (await this.host.call('range', request)) as Uint8Array
+    return openFetched(this, location, bytes, 0, request)
   }
 
-  /** A segment that could not be used: what lay near may be damaged. Null if it came from the target. */
-  private async reload(location: Location, failed: Promise<Uint8Array>): Promise<Uint8Array | null> {
+  /** A segment that is sound and another one: what lay near may have been put there in its place. */
+  private async reload(location: Location, failed: Promise<Uint8Array>): Promise<Uint8Array> {
     const { segmentKey } = location
     const other = this.cache.get(segmentKey)
     // Somebody else who met the damage has it by now.
     if (other && other !== failed) return await other
-    const bytes = (await this.host.call('range', { ...requestFor(location), again: true })) as Uint8Array | null
-    if (bytes === null) return null
+    const bytes = (await this.host.call('range', { ...requestFor(location), again: true })) as Uint8Array
     const opened = openSegment(this.vault, bytes, 0, location)
     this.cache.set(segmentKey, Promise.resolve(opened))
     return opened
@@ -125,39 +110,6 @@ export function checkedChunk(
   }
   if (vault.hasher.matches(segment, offset, end, id)) return segment.subarray(offset, end)
   throw corruptChunk(id, location, 'its content does not match its id')
-}
-
-export function openSegment(
-  vault: Vault,
-  bytes: Uint8Array,
-  at: number,
-  expected: { pack: string; storedBytes: number; rawBytes: number },
-): Uint8Array {
-  const { raw, boxBytes } = openIn(vault, bytes, at, expected.pack)
-  if (raw.length !== expected.rawBytes || boxBytes !== expected.storedBytes) {
-    throw new BackupError('OBJECT_CORRUPT', `A segment of pack ${expected.pack} is not the one the index describes.`, {
-      origin: 'repository',
-      details: { object: packKey(expected.pack) },
-    })
-  }
-  return raw
-}
-
-function openIn(vault: Vault, bytes: Uint8Array, at: number, pack: string): { raw: Uint8Array; boxBytes: number } {
-  try {
-    return vault.opener.open(bytes, at, { cls: 'content', maxRawBytes: MAX_SEGMENT_RAW_BYTES })
-  } catch (error) {
-    if (!BackupError.is(error)) throw error
-    throw new BackupError(error.code, `${error.message} (pack ${pack})`, {
-      origin: error.origin,
-      details: { ...error.details, object: packKey(pack) },
-      cause: error,
-    })
-  }
-}
-
-export function packKey(name: string): string {
-  return `packs/${name.slice(0, 2)}/${name}`
 }
 
 export function missingChunk(id: Uint8Array): BackupError {

@@ -12,8 +12,8 @@ import { abortError } from '../util/abort.ts'
 import { release } from '../util/bytes.ts'
 import { latin1ToUser } from '../util/paths.ts'
 import { CreatedPaths } from './created-paths.ts'
-import { OpenedSegments } from './opened-segments.ts'
-import { decodeJobBody, type JobBody, type Piece } from './restore-job.ts'
+import { type FetchedRange, OpenedSegments } from './opened-segments.ts'
+import { decodeJobBody, type Piece, type WholeFile } from './restore-job.ts'
 import type { Host, Service } from './rpc.ts'
 import { createVault, type Vault, type VaultPlain } from './vault.ts'
 
@@ -34,9 +34,8 @@ export interface OpenedFile {
   temporary: string
 }
 
-export interface PlaceJob {
-  pack: string
-  bytes: Uint8Array
+/** `bytes` are those of the pack from `start` on. */
+export interface PlaceJob extends FetchedRange {
   body: Uint8Array
   opened: OpenedFile[]
 }
@@ -131,34 +130,46 @@ class PlaceService implements Service {
     return root === undefined ? 0 : this.made.removeFolders(root)
   }
 
-  private job({ pack, bytes, body, opened }: PlaceJob): void {
+  private async job({ body, opened, ...range }: PlaceJob): Promise<void> {
     const job = decodeJobBody(body)
-    const segments = new OpenedSegments(this.vault, pack, bytes, job.segments)
-    for (const { meta, pieces } of job.whole) {
-      this.throwIfStopped()
-      segments.releaseBefore(firstSegment(pieces))
-      const parts = pieces.map((piece) => segments.take(piece))
-      this.placer.writeWhole(meta, parts, this.verify ? (fd) => compare(fd, meta, segments, pieces) : undefined)
+    const segments = new OpenedSegments(this.vault, range, job.segments)
+    for (const file of job.whole) await this.mending(segments, () => this.placeWhole(file, segments))
+    const byNumber = new Map(opened.map((file) => [file.file, file]))
+    for (const part of job.parts) {
+      await this.mending(segments, () => this.fillPart(byNumber.get(part.file)!, part.pieces, segments))
     }
-    this.fillParts(job, segments, opened)
     segments.close()
   }
 
-  private fillParts(job: JobBody, segments: OpenedSegments, opened: readonly OpenedFile[]): void {
-    const byNumber = new Map(opened.map((file) => [file.file, file]))
-    for (const { file, pieces } of job.parts) {
-      const target = byNumber.get(file)!
-      const handle = this.placer.resume(target)
+  /** Does it again with other bytes where a segment was damaged: then nothing was made, or it is only written once more. */
+  private async mending(segments: OpenedSegments, act: () => void): Promise<void> {
+    for (;;) {
+      this.throwIfStopped()
       try {
-        for (const piece of pieces) {
-          this.throwIfStopped()
-          segments.releaseBefore(piece.segment)
-          this.placer.writeAt(handle, piece.position, segments.take(piece))
-          if (this.verify) compare(handle.fd, target.meta, segments, [piece])
-        }
-      } finally {
-        this.placer.leave(handle)
+        return act()
+      } catch (error) {
+        await segments.mend(error, this.host)
       }
+    }
+  }
+
+  private placeWhole({ meta, pieces }: WholeFile, segments: OpenedSegments): void {
+    segments.releaseBefore(firstSegment(pieces))
+    const parts = pieces.map((piece) => segments.take(piece))
+    this.placer.writeWhole(meta, parts, this.verify ? (fd) => compare(fd, meta, segments, pieces) : undefined)
+  }
+
+  private fillPart(target: OpenedFile, pieces: readonly Piece[], segments: OpenedSegments): void {
+    const handle = this.placer.resume(target)
+    try {
+      for (const piece of pieces) {
+        this.throwIfStopped()
+        segments.releaseBefore(piece.segment)
+        this.placer.writeAt(handle, piece.position, segments.take(piece))
+        if (this.verify) compare(handle.fd, target.meta, segments, [piece])
+      }
+    } finally {
+      this.placer.leave(handle)
     }
   }
 }

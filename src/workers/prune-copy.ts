@@ -8,11 +8,11 @@ import { BackupError } from '../errors.ts'
 import { CHUNK_ROW_BYTES } from '../model/pack.ts'
 import { release } from '../util/bytes.ts'
 import type { ChunkTable, ChunkTablePlain, IndexedSegment } from './chunk-index.ts'
-import { openSegment } from './chunk-reader.ts'
 import { type FinishedPack, PackBuilder } from './pack-builder.ts'
 import { MarkedIndex, type PruneMarks, type PruneMarksPlain } from './prune-marks.ts'
 import { isCopiedWhole, rawBytesOf } from './prune-tally.ts'
 import type { Host, Service } from './rpc.ts'
+import { openSegment } from './segment-open.ts'
 import { createVault, type Vault, type VaultPlain } from './vault.ts'
 
 /** The main thread answers 'pack' (a pack that is full) with its buffer. */

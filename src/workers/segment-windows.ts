@@ -6,8 +6,9 @@ import { BackupError } from '../errors.ts'
 import type { ChunkRef } from '../model/streams.ts'
 import { release } from '../util/bytes.ts'
 import type { ChunkIndex, Location } from './chunk-index.ts'
-import { checkedChunk, missingChunk, openSegment, type RangeRequest } from './chunk-reader.ts'
+import { checkedChunk, missingChunk } from './chunk-reader.ts'
 import type { Host } from './rpc.ts'
+import { openFetched, type RangeRequest } from './segment-open.ts'
 import type { Vault } from './vault.ts'
 
 const KIB = 1024
@@ -40,9 +41,9 @@ interface Range {
 
 /** Of one stream. Its chunks are taken one after the other. */
 export class SegmentWindows {
-  private readonly vault: Vault
+  readonly vault: Vault
+  readonly host: Host
   private readonly index: ChunkIndex
-  private readonly host: Host
   private readonly segments = new Map<number, Segment>()
   /** The one that was used last comes last. */
   private readonly opened = new Set<Segment>()
@@ -104,7 +105,9 @@ export class SegmentWindows {
     const { location, range } = segment
     if (!range) throw new BackupError('INTERNAL', 'a segment was not fetched', { origin: 'repository' })
     const bytes = await range.bytes
-    const raw = openSegment(this.vault, bytes, location.segmentOffset - range.start, location)
+    const { pack, segmentOffset: start, storedBytes } = location
+    const request: RangeRequest = { pack, start, end: start + storedBytes }
+    const raw = await openFetched(this, location, bytes, start - range.start, request)
     segment.raw = raw
     segment.ownsRaw = raw.buffer !== bytes.buffer
     this.opened.add(segment)

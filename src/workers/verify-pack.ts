@@ -4,8 +4,8 @@ import { BackupError } from '../errors.ts'
 import { CHUNK_ROW_BYTES, decodeDirectory, MAX_DIRECTORY_BYTES, readFooter } from '../model/pack.ts'
 import { MalformedBytes, release } from '../util/bytes.ts'
 import type { ChunkIndex, ChunkTable, IndexedSegment } from './chunk-index.ts'
-import { openSegment } from './chunk-reader.ts'
 import type { Host } from './rpc.ts'
+import { openSegment } from './segment-open.ts'
 import type { Vault } from './vault.ts'
 
 /** A pack in one of the index's tables. */

@@ -5,9 +5,10 @@ import { decodeInner, fingerprintPageBytes, openLeaf, type PageRef } from '../mo
 import { type ChunkRef, readStreams, type StreamRefs, streamBytes } from '../model/streams.ts'
 import { ByteReader } from '../util/bytes.ts'
 import { latin1ToUser } from '../util/paths.ts'
-import { type ChunkReader, corruptRecord, packKey } from './chunk-reader.ts'
+import { type ChunkReader, corruptRecord } from './chunk-reader.ts'
 import { guard } from './page-cursor.ts'
 import type { Host } from './rpc.ts'
+import { packKey } from './segment-open.ts'
 import type { ChunkTrouble, SoundIndex } from './sound-index.ts'
 import { type Cost, TreeProblems } from './verify-problems.ts'
 

@@ -41,7 +41,7 @@ export class JobQueue {
   private async run(job: RestoreJob, opened: OpenedFile[], session: Session): Promise<void> {
     const { pack, start, end, body } = job
     const bytes = await this.reading.range({ pack, start, end })
-    const placeJob: PlaceJob = { pack, bytes, body, opened }
+    const placeJob: PlaceJob = { pack, start, bytes, body, opened }
     await session.call('job', placeJob, [bytes.buffer, body.buffer])
   }
 

@@ -14,7 +14,8 @@ import type { OpenedFile } from '../../workers/place.ts'
 import type { RestoreJob } from '../../workers/restore-job.ts'
 import type { RestoreWindow } from '../../workers/restore-window.ts'
 import type { Session } from '../../workers/rpc.ts'
-import type { Reading } from '../reading.ts'
+import type { RangeRequest } from '../../workers/segment-open.ts'
+import { moved, type Reading } from '../reading.ts'
 import { JobQueue } from './job-queue.ts'
 
 export interface SourceRestore {
@@ -37,7 +38,8 @@ export async function openFolderRestore(reading: Reading, options: SourceRestore
   const planner = await reading.open('restore-plan', { source, root, select }, reading.lease.threads.at(-1)!)
   const stop = new SharedArrayBuffer(4)
   const init = { vault: reading.engine.repository.vault(), plan: place, verify, stop }
-  const opened = await Promise.allSettled(reading.lease.threads.map((thread) => thread.open('place', init, { warn })))
+  const handlers = { warn, range: async (request: RangeRequest) => moved(await reading.range(request)) }
+  const opened = await Promise.allSettled(reading.lease.threads.map((thread) => thread.open('place', init, handlers)))
   const placers = opened.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
   const restore = new FolderRestore(reading, options, planner, placers, stop)
   const failed = opened.find((each) => each.status === 'rejected')

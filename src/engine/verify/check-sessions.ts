@@ -1,6 +1,6 @@
 /** One 'verify' session in each leased thread, and what they may ask of the main thread. */
-import type { RangeRequest } from '../../workers/chunk-reader.ts'
 import { type Handlers, Moved, type Session } from '../../workers/rpc.ts'
+import type { RangeRequest } from '../../workers/segment-open.ts'
 import { readPack } from '../pack-bytes.ts'
 import type { Reading } from '../reading.ts'
 import type { CheckWork } from './check-work.ts'
@@ -58,8 +58,7 @@ function handlersOf(work: CheckWork, counted: Counted): Handlers {
   const { progress } = work
   return {
     // Never from the local cache: what lies near proves nothing.
-    range: async ({ pack, start, end, again }: RangeRequest) => {
-      if (again) return null
+    range: async ({ pack, start, end }: RangeRequest) => {
       const bytes = await readPack(work.engine.target, pack, { range: { start, end }, signal: work.signal })
       return new Moved(bytes, [bytes.buffer])
     },

@@ -1,5 +1,5 @@
 /** What a local copy of stored bytes has to offer. Who reads from it authenticates the bytes as if they came from the target. */
-import type { RangeRequest } from '../../workers/chunk-reader.ts'
+import type { RangeRequest } from '../../workers/segment-open.ts'
 import { packKey } from '../keys-layout.ts'
 
 /** A record, or a range of a pack. What is kept under it never changes, but for snapshots: see `RecordListing`. */
@@ -32,17 +32,16 @@ export const NO_CACHE: ObjectCache = {
 }
 
 /**
- * A worker's request for a range of a pack. Metadata (pages, lists, facts) is kept. Null: the worker could not use
- * what it was given and asks again, and that had come from the target itself.
+ * A worker's request for a range of a pack. Metadata (pages, lists, facts) is kept; what the worker could not use comes
+ * from the target itself the next time.
  */
 export async function rangeThrough(
   cache: ObjectCache,
   { pack, start, end, metadata = false, again = false }: RangeRequest,
   fetch: () => Promise<Uint8Array<ArrayBuffer>>,
-): Promise<Uint8Array<ArrayBuffer> | null> {
+): Promise<Uint8Array<ArrayBuffer>> {
   const item = { key: packKey(pack), start, bytes: end - start }
   if (again) {
-    if (!cache.isOn) return null
     await cache.drop(item)
     return await fetch()
   }

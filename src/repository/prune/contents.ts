@@ -5,10 +5,10 @@ import type { SnapshotRecord, SnapshotSourceRecord } from '../../model/snapshot.
 import type { Target } from '../../targets/target.ts'
 import { onAbort } from '../../util/abort.ts'
 import { mapBounded } from '../../util/concurrency.ts'
-import type { RangeRequest } from '../../workers/chunk-reader.ts'
 import { PruneMarks, type PruneMarksPlain } from '../../workers/prune-marks.ts'
 import type { NeededRange, TableTally } from '../../workers/prune-tally.ts'
 import { type Handlers, Moved, type Session, type Thread } from '../../workers/rpc.ts'
+import type { RangeRequest } from '../../workers/segment-open.ts'
 import type { VaultPlain } from '../../workers/vault.ts'
 import type { ObjectCache } from '../cache/object-cache.ts'
 import { rangeThrough } from '../cache/object-cache.ts'
@@ -170,7 +170,7 @@ export class PruneContents {
         const { pack, start, end } = request
         const fetch = (): Promise<Uint8Array<ArrayBuffer>> => getRange(target, pack, { start, end }, signal)
         const bytes = await rangeThrough(near, request, fetch)
-        return bytes && new Moved(bytes, [bytes.buffer])
+        return new Moved(bytes, [bytes.buffer])
       },
       walked: onWalked,
     }
