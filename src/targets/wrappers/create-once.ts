@@ -2,7 +2,7 @@
 import { BackupError } from '../../errors.ts'
 import { throwIfAborted } from '../../util/abort.ts'
 import type { Target } from '../target.ts'
-import { mayCreateAgain } from './key-classes.ts'
+import { isSnapshot, mayCreateAgain } from './key-classes.ts'
 import type { Repeat } from './repeat.ts'
 
 /** Where the outcome of a failed put cannot be found out, the error of the put is thrown. */
@@ -31,10 +31,20 @@ export async function createOnce(
         throwIfAborted(signal)
         throw error
       })
-      if (ours === undefined && !mayCreateAgain(key)) throw error
+      if (ours === undefined && !mayCreateAgain(key) && !didNothing(key, error)) throw error
       return ours
     },
   })
+}
+
+/**
+ * Whether it certainly did not happen: a target that looks before it creates has failed to look, or the store has
+ * answered that it refuses. Earlier attempts were alike, else there would be none after them. The commit is not repeated
+ * after an answer: that is for those who know the rules of it.
+ */
+function didNothing(key: string, { code, details: { status, operation } }: BackupError): boolean {
+  const isRefused = typeof status === 'number' && status >= 400 && status < 500
+  return operation === 'stat' || (!isSnapshot(key) && (code === 'TARGET_THROTTLED' || isRefused))
 }
 
 /** Null where there is no such object. */

@@ -34,6 +34,11 @@ export function isRun(key: string): boolean {
   return /(^|\/)runs\/[^/]+$/.test(key)
 }
 
+/** `snapshots/<id>`: what a commit creates. */
+export function isSnapshot(key: string): boolean {
+  return /(^|\/)snapshots\/[^/]+$/.test(key)
+}
+
 /** A prune's announcements and ends. */
 export function isGc(key: string): boolean {
   return /(^|\/)gc\/[^/]+$/.test(key)

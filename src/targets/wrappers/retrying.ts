@@ -25,8 +25,9 @@ const optionsSchema = z.strictObject({
  * A `put` with `ifAbsent` is not repeated blindly, since a failed one may have happened: first the key is read. Our own
  * bytes mean true, others false. None means that it can be tried again only where nobody deletes such objects or
  * it would do no harm (`config/`, `runs/`, `reports/`, `notes/`, `state/`, `index/`, `packs/`); the error is thrown for all
- * other keys, above all `snapshots/` and `gc/`, since the object may have been there and rightly be gone again. So what
- * is claimed by `ifAbsent` should have contents that nobody else would write: two callers with equal bytes are both
+ * other keys, above all `snapshots/` and `gc/`, since the object may have been there and rightly be gone again; unless the
+ * target has failed before it asked for it (`details.operation` is `stat`) or, for all but `snapshots/`, has answered that
+ * it refuses (TARGET_THROTTLED, or `details.status` 4xx). So what is claimed by `ifAbsent` should have contents that nobody else would write: two callers with equal bytes are both
  * told true.
  */
 export function retrying(target: Target, options: RetryingOptions = {}): Target {

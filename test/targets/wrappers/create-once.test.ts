@@ -3,7 +3,7 @@ import { BackupError } from '../../../src/errors.ts'
 import { memoryTarget } from '../../../src/targets/memory.ts'
 import { type Target, wrapTarget } from '../../../src/targets/target.ts'
 import { retrying } from '../../../src/targets/wrappers/retrying.ts'
-import { faultyTarget } from '../../../src/testing/faulty-target.ts'
+import { faultyTarget, type PlannedFault } from '../../../src/testing/faulty-target.ts'
 import { body, every, setUp } from './retrying-support.ts'
 
 describe('a create whose outcome is unknown', () => {
@@ -48,6 +48,23 @@ describe('a create whose outcome is unknown', () => {
     }
     const { target: overwriting } = setUp(every('put', 'error', 1))
     expect(await overwriting.put('snapshots/1', body('tombstone')), 'an overwrite may be repeated').toBe(true)
+  })
+
+  it('is tried again for any key where it certainly did not happen', async () => {
+    const status = (code: number) => ({ details: { status: code } })
+    const cases: [string, Partial<PlannedFault>, boolean][] = [
+      ['snapshots/1', { error: { details: { operation: 'stat' } } }, true],
+      ['keys/1', { fault: 'slow-down' }, true],
+      ['gc/1', { error: status(400) }, true],
+      ['keys/1', { error: status(500) }, false],
+      ['snapshots/1', { fault: 'slow-down' }, false],
+      ['tenant/snapshots/1', { error: status(400) }, false],
+    ]
+    for (const [key, over, isRepeated] of cases) {
+      const { target } = setUp([{ operation: 'put', fault: 'error', nth: 1, ...over }])
+      const outcome = await create(target, key).catch(() => 'failed')
+      expect(outcome, `${key} ${JSON.stringify(over)}`).toBe(isRepeated ? true : 'failed')
+    }
   })
 
   it('does not bring back a gc/<n> that was created, and that a quick prune has ended', async () => {
