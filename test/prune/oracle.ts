@@ -48,7 +48,7 @@ export function litter(world: World, objects: ReadonlyMap<string, Uint8Array>): 
   })
 }
 
-function deadPacks(world: World, objects: ReadonlyMap<string, Uint8Array>): ReadonlySet<string> {
+export function deadPacks(world: World, objects: ReadonlyMap<string, Uint8Array>): ReadonlySet<string> {
   const key = [...objects.keys()]
     .filter((each) => each.endsWith('.done'))
     .sort()

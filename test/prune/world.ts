@@ -21,7 +21,7 @@ import { forgetSnapshot } from '../../src/repository/prune/forget.ts'
 import { mergeFragments } from '../../src/repository/prune/merge.ts'
 import { prune } from '../../src/repository/prune/prune.ts'
 import { ALL_RULES, type PruneRules } from '../../src/repository/prune/rules.ts'
-import type { PruneOutcome } from '../../src/repository/prune/types.ts'
+import type { PruneOptions, PruneOutcome } from '../../src/repository/prune/types.ts'
 import { type Run, startRun } from '../../src/repository/runs.ts'
 import { readDeadPacks } from '../../src/repository/runs-absent.ts'
 import { Snapshots } from '../../src/repository/snapshots.ts'
@@ -249,6 +249,7 @@ export class World {
     clock: Clock,
     rules: Partial<PruneRules> = {},
     runId = `p${++this.runs}`,
+    over: Partial<PruneOptions> = {},
   ): Promise<PruneOutcome> {
     return prune({
       target,
@@ -270,6 +271,7 @@ export class World {
       rules: { ...ALL_RULES, ...rules },
       onWalked: () => undefined,
       onPhase: () => undefined,
+      ...over,
     })
   }
 
