@@ -1,7 +1,14 @@
 /** What neither a restore nor a drill may do to the database that is live, and what roles and databases may be set to. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { BackupEngine } from '../../src/index.ts'
-import { queryRows, runSql, startPostgres, type TestDatabase, type TestServer } from '../servers/postgres.ts'
+import {
+  queryRows,
+  runSql,
+  startPostgres,
+  type TestDatabase,
+  type TestServer,
+  withClient,
+} from '../servers/postgres.ts'
 import { Databases, expectNothingLeft, openEngine, pathsOf, restoreInto, sinkOf, sourceOf, urlOf } from './support.ts'
 
 let server: TestServer
@@ -105,6 +112,42 @@ describe('a drill', () => {
     await expectNothingLeft(server, database.name)
     await engine.close()
   }, 30_000)
+})
+
+describe('a drill of rows without a schema', () => {
+  it('does not touch the live database, which alone has tables for them', async () => {
+    const database = await databases.make(ITEMS)
+    const engine = await openEngine([sourceOf(server, database.url, { dataOnly: true })])
+    await engine.backup()
+    const before = await one(database, 'SELECT pg_relation_filenode(oid) FROM pg_class WHERE relname = $$items$$')
+    // In the way of nobody but of who empties the table.
+    await withClient(database.url, async (client) => {
+      await client.query('BEGIN; LOCK TABLE items IN ACCESS SHARE MODE')
+      for (const dataOnly of [true, false]) {
+        const sink = sinkOf(database, { connectionString: database.url, dataOnly })
+        const drill = await engine.drill({ sinks: { main: sink } })
+        expect(drill.findings).toMatchObject([{ code: 'UNSUPPORTED', severity: 'error' }])
+        expect(drill.sound).toBe(false)
+      }
+    })
+    expect(await one(database, 'SELECT pg_relation_filenode(oid) FROM pg_class WHERE relname = $$items$$')).toBe(before)
+    await expectNothingLeft(server, database.name)
+    await engine.close()
+  }, 30_000)
+})
+
+describe('a snapshot without a schema', () => {
+  it.each([{ dataOnly: true }, { mode: 'pg_dump' as const }])('of %j never becomes a new database', async (options) => {
+    const database = await databases.make(ITEMS)
+    const engine = await openEngine([sourceOf(server, database.url, options)])
+    await engine.backup()
+    await expect(restoreInto(engine, sinkOf(database, { connectionString: database.url }))).rejects.toMatchObject({
+      code: 'UNSUPPORTED',
+      details: { database: database.name },
+    })
+    expect(await one(database, 'SELECT count(*)::int FROM items')).toBe(10)
+    await engine.close()
+  })
 })
 
 describe('settings of a role', () => {

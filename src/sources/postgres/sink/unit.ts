@@ -19,7 +19,7 @@ export interface Unit {
   readonly encoding: string
 }
 
-/** @throws BackupError INVALID_OPTIONS, RESTORE_MISMATCH */
+/** @throws BackupError INVALID_OPTIONS, RESTORE_MISMATCH, UNSUPPORTED */
 export async function readUnits(reader: SinkReader, context: SinkContext, settings: SinkSettings): Promise<Unit[]> {
   const databases = await readLayout(reader, context.facts)
   if (settings.database !== undefined && databases.length > 1) {
@@ -49,11 +49,13 @@ async function readUnit(
   const [pre, post, privileges] = [await script('pre-data'), await script('post-data'), await script('privileges')]
   const scripts = { ...lateLast(pre, [...post, ...privileges]), sequences: await script('sequences') }
   const partial = isPartial(scripts, database.tables) || database.tables.some(isRenamed) || lacksLargeObjects(database)
+  const strategy = strategyOf(settings, partial, drill)
+  if (pre.length === 0 && strategy !== 'in-place') refuseWithoutSchema(database.name, drill)
   return {
     database,
     scripts,
     target: settings.database ?? (count === 1 ? databaseOf(settings) : undefined) ?? database.name,
-    strategy: strategyOf(settings, partial, drill && pre.length > 0),
+    strategy,
     partial,
     encoding: String(database.facts.encoding ?? 'UTF8'),
   }
@@ -68,6 +70,18 @@ function lacksLargeObjects({ facts, largeObjects }: DatabaseToRestore): boolean 
 function strategyOf({ strategy }: SinkSettings, partial: boolean, drill: boolean): Unit['strategy'] {
   if (drill) return strategy === 'new-database' ? strategy : 'scratch-swap'
   return strategy ?? (partial ? 'in-place' : 'scratch-swap')
+}
+
+/** A new database would come out without any table: even if nothing failed, it would be an empty one that goes live. */
+function refuseWithoutSchema(database: string, drill: boolean): never {
+  const hint = drill
+    ? 'Drill a snapshot of mode copy without dataOnly; verify with level content proves this one'
+    : 'Rows alone go into tables that are there, with dataOnly; an archive of pg_dump goes into a folder, for pg_restore'
+  throw new BackupError('UNSUPPORTED', `the snapshot of ${database} holds no schema to make a new database of`, {
+    origin: 'sink',
+    hint,
+    details: { database },
+  })
 }
 
 /** Whether rights and the like have a script of their own, or stand where pg_dump put them. */
