@@ -226,6 +226,46 @@ describe('what is chosen', () => {
     await engine.close()
   })
 
+  it('of a partitioned table, and none of its partitions, is no silence', async () => {
+    const database = await databases.make(`CREATE TABLE days (d int) PARTITION BY RANGE (d);
+      CREATE TABLE early PARTITION OF days FOR VALUES FROM (0) TO (10); INSERT INTO days VALUES (1)`)
+    const rootOnly = await openEngine([sourceOf(server, database.url, { tables: ['public.days'] })])
+    const { warnings } = await rootOnly.backup()
+    expect(warnings).toMatchObject([{ code: 'SOURCE_FINDING', details: { table: 'public.days' } }])
+    await rootOnly.close()
+    const engine = await openEngine([sourceOf(server, database.url)])
+    expect((await engine.backup()).warnings).toEqual([])
+    const select = { include: ['main/public/days'] }
+    const to = { sinks: { main: sinkOf(database, { connectionString: database.url }) } }
+    const plan = await engine.planRestore({ snapshot: 'latest', select, to })
+    expect(plan.warnings).toMatchObject([
+      { code: 'RESTORE_LEFT_OUT', details: { table: 'public.days', partitions: ['public.early'] } },
+    ])
+    await engine.close()
+  })
+
+  it('to be left out must be there, or is pointed out', async () => {
+    const database = await databases.make('CREATE TABLE "Users" (a int); CREATE TABLE log (a int)')
+    const typos = [{ where: { 'public.Users': 'a > 1' } }, { excludeTableData: ['public.logs'] }]
+    for (const options of typos) {
+      const engine = await openEngine([sourceOf(server, database.url, options)])
+      const option = Object.keys(options)[0]
+      await expect(engine.backup()).rejects.toMatchObject({ code: 'SOURCE_NOT_FOUND', details: { option } })
+      await engine.close()
+    }
+    const other = await databases.make('CREATE TABLE elsewhere (a int)')
+    const engine = await openEngine([
+      sourceOf(server, database.url, {
+        databases: [database.name, other.name],
+        where: { 'public.elsewhere': 'a > 1', 'public."Users"': 'a > 1', 'tmp_*': 'false' },
+        excludeTables: ['public.old'],
+      }),
+    ])
+    const { warnings } = await engine.backup()
+    expect(warnings.map(({ details }) => details?.pattern)).toEqual(['public.old', 'tmp_*'])
+    await engine.close()
+  })
+
   it('must be there, also where pg_dump is not asked', async () => {
     const database = await databases.make(ITEMS)
     for (const chosen of [{ tables: ['public.itms'] }, { schemas: ['nope'] }]) {

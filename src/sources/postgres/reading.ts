@@ -16,6 +16,7 @@ import { LARGE_OBJECTS, largeObjectEntries } from './reading-large-objects.ts'
 import { archiveEntries, globalsEntry, type SchemaHashes, schemaEntries, textEntry } from './reading-scripts.ts'
 import { TableReading } from './reading-tables.ts'
 import { restoreScript } from './restore-script.ts'
+import { warnOfRoots } from './roots.ts'
 import type { Lead } from './snapshot-lead.ts'
 import { SnapshotWorkers } from './snapshot-workers.ts'
 import { IncrementalRun } from './xmin/incremental-run.ts'
@@ -130,6 +131,7 @@ async function planReading(
     }
   }
   const schema = schemaEntries(lead, prefix, context)
+  await warnOfRoots(lead, context.parts.warn)
   const sequences = await readSequences(lead.client, lead.selection, new Set(lead.tables.map(({ oid }) => oid)))
   const tables: TableReading[] = []
   for (const table of lead.tables) {

@@ -4,6 +4,7 @@ import { linkAbort, throwIfAborted } from '../../util/abort.ts'
 import { comparePaths, userToLatin1 } from '../../util/paths.ts'
 import type { SourceContext, SourceEntry, SourceSession } from '../source.ts'
 import { listDatabases, readServerFacts, type ServerFacts } from './catalog/server.ts'
+import { judgeUnfitting } from './catalog/unfitting.ts'
 import { Connector, withClient } from './connect.ts'
 import { decodeStates } from './database-state.ts'
 import { DumpRunner } from './dump-client.ts'
@@ -67,6 +68,10 @@ export class PostgresSession implements SourceSession {
     )
     await allSettledOrThrow(this.#leads.map((lead) => lead.lock()))
     await allSettledOrThrow(this.#leads.map((lead) => lead.export()))
+    judgeUnfitting(
+      this.#leads.map((lead) => lead.selection.unfitting),
+      (one) => this.#warn(one),
+    )
     const states = decodeStates(this.#context.parent?.facts)
     const throttle = new Throttle(this.#settings.bytesPerSecond, signal)
     for (const [index, lead] of this.#leads.entries()) {

@@ -3,6 +3,7 @@ import { BackupError } from '../../../errors.ts'
 import type { PgClient } from '../connection.ts'
 import type { PatternFilter } from '../options.ts'
 import { matchRelations, matchSchemas } from './patterns.ts'
+import type { Unfitting } from './unfitting.ts'
 
 /** The patterns of the options, as oids of one database at one moment. */
 export interface Selection {
@@ -13,6 +14,7 @@ export interface Selection {
   readonly withoutData: ReadonlySet<string>
   /** SQL of rows by oid of the table. */
   readonly where: ReadonlyMap<string, string>
+  readonly unfitting: readonly Unfitting[]
 }
 
 /** Must run with the search path of the role: a pattern without a schema means what that path shows. */
@@ -26,14 +28,38 @@ export async function resolveSelection(
   const tables = filter.tables.length > 0 ? await matchRelations(client, filter.tables) : undefined
   if (schemas?.size === 0 && !mayBeEmpty) throw nothingFits('schemas', filter.schemas)
   if (tables?.size === 0 && !mayBeEmpty) throw nothingFits('tables', filter.tables)
+  const unfitting: Unfitting[] = []
+  const leftOut = async (option: Exclude<Unfitting['option'], 'where'>): Promise<Set<string>> => {
+    const match = option === 'excludeSchemas' ? matchSchemas : matchRelations
+    return await matchEach(
+      filter[option],
+      (pattern) => match(client, [pattern]),
+      (pattern) => unfitting.push({ option, pattern }),
+    )
+  }
   return {
     schemas,
-    excludedSchemas: await matchSchemas(client, filter.excludeSchemas),
+    excludedSchemas: await leftOut('excludeSchemas'),
     tables,
-    excludedTables: await matchRelations(client, filter.excludeTables),
-    withoutData: await matchRelations(client, filter.excludeTableData),
-    where: await conditionsOf(client, where),
+    excludedTables: await leftOut('excludeTables'),
+    withoutData: await leftOut('excludeTableData'),
+    where: await conditionsOf(client, where, unfitting),
+    unfitting,
   }
+}
+
+async function matchEach(
+  patterns: readonly string[],
+  match: (pattern: string) => Promise<Set<string>>,
+  fitsNothing: (pattern: string) => void,
+): Promise<Set<string>> {
+  const all = new Set<string>()
+  for (const pattern of patterns) {
+    const found = await match(pattern)
+    if (found.size === 0) fitsNothing(pattern)
+    for (const oid of found) all.add(oid)
+  }
+  return all
 }
 
 const PARTITIONS = `
@@ -44,11 +70,13 @@ const PARTITIONS = `
 async function conditionsOf(
   client: PgClient,
   where: Readonly<Record<string, string>>,
+  unfitting: Unfitting[],
 ): Promise<ReadonlyMap<string, string>> {
   const own = new Map<string, string>()
   const inherited = new Map<string, string>()
   for (const [pattern, sql] of Object.entries(where)) {
     const oids = [...(await matchRelations(client, [pattern]))]
+    if (oids.length === 0) unfitting.push({ option: 'where', pattern })
     for (const oid of oids) own.set(oid, sql)
     const { rows } = await client.query<{ oid: string }>(PARTITIONS, [oids])
     for (const { oid } of rows) inherited.set(oid, sql)
