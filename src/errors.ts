@@ -31,6 +31,7 @@ export const ERROR_CODES = [
   'OBJECT_CORRUPT',
   'CONFIG_TAMPERED',
   'RUN_FENCED',
+  'HELD',
   // keys
   'KEY_MISSING',
   'KEY_WRONG',

@@ -27,6 +27,11 @@ export type WarningCode =
   | 'TRASH_KEPT'
   | 'PRUNE_GRACE'
   | 'PACK_KEPT'
+  | 'SNAPSHOT_FROM_FUTURE'
+  | 'SNAPSHOT_UNREADABLE'
+  | 'SNAPSHOT_HELD'
+  | 'GROUP_EMPTY'
+  | 'LAST_VERIFIED'
   | (string & {})
 
 /** A typed result of a check. */
@@ -45,7 +50,7 @@ export interface Finding {
 /** Verbs whose runs have events, reports and a place in the history. */
 export type ReportedVerb = 'backup' | 'verify' | 'restore' | 'drill' | 'copy' | 'forget' | 'prune'
 /** Every verb that is a run: can be listed by `runs()`, followed and aborted. */
-export type Verb = ReportedVerb | 'diff' | 'plan-restore' | 'plan-forget' | 'plan-prune'
+export type Verb = ReportedVerb | 'diff' | 'annotate' | 'plan-restore' | 'plan-forget' | 'plan-prune'
 export type RunStatus = 'running' | 'ok' | 'failed' | 'aborted'
 
 /** How far a run is. At most 10 a second, `percent` never goes back, and the last one is always sent. */

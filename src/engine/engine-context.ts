@@ -37,6 +37,7 @@ export function makeContext(options: EngineOptions, basics: EngineBasics, parts:
     ...basics,
     sources: [...(options.sources ?? [])],
     defaults: { ...options.defaults },
+    ...(options.retention && { retention: options.retention }),
     runs,
     queue: new RunQueue(options.maxConcurrentRuns ?? DEFAULT_CONCURRENT_RUNS),
     lifetime: new Lifetime({ clock: basics.clock, runs, closers: parts.closers }),

@@ -10,7 +10,13 @@ import { deferListing } from './listing.ts'
 import { parseBackupOptions } from './options-backup.ts'
 import { parseDrillOptions } from './options-drill.ts'
 import { parseEngineOptions } from './options-engine.ts'
-import { parseCloseOptions, parseDiffOptions, parseEntriesOptions, parseReadOptions } from './options-look.ts'
+import {
+  parseCloseOptions,
+  parseDiffOptions,
+  parseEntriesOptions,
+  parseReadOptions,
+  parseSnapshotRef,
+} from './options-look.ts'
 import {
   parseForgetOptions,
   parseForgetPlan,
@@ -20,6 +26,7 @@ import {
   parsePrunePlan,
 } from './options-prune.ts'
 import { parsePlanRestoreOptions, parseRestoreOptions, parseRestorePlan } from './options-restore.ts'
+import { parseAnnotateOptions } from './options-retention.ts'
 import { parseVerifyOptions } from './options-verify.ts'
 import { snapshotsVerb, snapshotVerb } from './snapshot-look.ts'
 import type { BackupOptions, BackupResult } from './types-backup.ts'
@@ -38,6 +45,7 @@ import type {
   PruneResult,
 } from './types-prune.ts'
 import type { PlanRestoreOptions, RestoreOptions, RestorePlan, RestoreResult } from './types-restore.ts'
+import type { AnnotateOptions } from './types-retention.ts'
 import type { ActiveRun, Listing } from './types-run.ts'
 import type { Snapshot, SnapshotFilter, SnapshotRef } from './types-snapshot.ts'
 import type { VerifyOptions, VerifyResult } from './types-verify.ts'
@@ -132,14 +140,27 @@ export class BackupEngine implements AsyncDisposable {
     return await this.#verbs.restore(this.#open(), parseRestorePlan(plan), parseRestoreOptions(options))
   }
 
-  /** Says which snapshots would be forgotten. Touches nothing. @throws BackupError SNAPSHOT_NOT_FOUND, SNAPSHOT_AMBIGUOUS */
-  async planForget(options: PlanForgetOptions): Promise<ForgetPlan> {
-    return await this.#verbs.planForget(this.#open(), parsePlanForgetOptions(options))
+  /**
+   * Changes what may change about a snapshot: its name, description, tags and holds. Several who do so at once all succeed.
+   * @throws BackupError SNAPSHOT_NOT_FOUND, SNAPSHOT_AMBIGUOUS
+   */
+  async annotate(snapshot: SnapshotRef, change: AnnotateOptions): Promise<Snapshot> {
+    const engine = this.#open()
+    return await this.#verbs.annotate(engine, parseSnapshotRef(snapshot), parseAnnotateOptions(change))
+  }
+
+  /**
+   * Says which snapshots would be forgotten, and why: by a retention policy (the engine's, if none is given), or by name.
+   * Touches nothing. @throws BackupError SNAPSHOT_NOT_FOUND, SNAPSHOT_AMBIGUOUS; HELD where one that is named has a hold
+   */
+  async planForget(options?: PlanForgetOptions): Promise<ForgetPlan> {
+    const engine = this.#open()
+    return await this.#verbs.planForget(engine, parsePlanForgetOptions(options, engine))
   }
 
   /**
    * Takes snapshots out of the list. Their space is freed by a prune, once their time is over. @throws BackupError
-   * PLAN_STALE when a snapshot that the plan keeps is gone, PLAN_FOREIGN, CONFIRMATION_REQUIRED as `restore`
+   * PLAN_STALE when a snapshot that the plan keeps is gone, or tags, holds or proofs have changed; PLAN_FOREIGN, CONFIRMATION_REQUIRED as `restore`
    */
   async forget(plan: ForgetPlan, options?: ForgetOptions): Promise<ForgetResult> {
     return await this.#verbs.forget(this.#open(), parseForgetPlan(plan), parseForgetOptions(options))

@@ -11,6 +11,8 @@ import type { Snapshot, SnapshotRef } from './types-snapshot.ts'
 export interface Loaded {
   snapshots: { info: SnapshotInfo; view: Snapshot }[]
   damaged: readonly DamagedObject[]
+  /** Snapshots whose newest note cannot be read: an older one is shown, and they may be held. */
+  unreadableNotes: ReadonlySet<string>
 }
 
 /** The same with what is stored of each, and what could not be read. */
@@ -65,5 +67,6 @@ async function load(engine: EngineContext, signal: AbortSignal, withNotes = true
     withNotes ? notes.list({ signal }) : undefined,
   ])
   const views = listing.snapshots.map((info) => ({ info, view: viewSnapshot(info, noted?.notes.get(info.id)) }))
-  return { snapshots: views, damaged: listing.damaged }
+  const hurt = (noted?.damaged ?? []).map(({ key }) => key.split('/')[1]!)
+  return { snapshots: views, damaged: listing.damaged, unreadableNotes: new Set(hurt) }
 }

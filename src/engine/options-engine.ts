@@ -6,6 +6,7 @@ import type { Clock } from '../util/clock.ts'
 import { assertCompatible, parseOptions } from './options.ts'
 import { assertUniqueNames, defaultsShape, sourceSchema } from './options-backup.ts'
 import { flag, oneOf, opt, pluginSchema, positive, text } from './options-parts.ts'
+import { retentionSchema } from './options-retention.ts'
 import type { CacheOptions, EngineOptions, Key, Logger, WorkerPool } from './types-engine.ts'
 
 const key = z.custom<Key>(
@@ -53,6 +54,7 @@ const schema: z.ZodType<EngineOptions> = z.strictObject(
     ),
     decodeCheck: opt(flag),
     defaults: opt(z.strictObject(defaultsShape, 'must be an object')),
+    retention: opt(retentionSchema),
     maxConcurrentRuns: opt(z.int('must be a whole number above 0').min(1, 'must be a whole number above 0')),
     cache: opt(cache),
     host: opt(text(255)),

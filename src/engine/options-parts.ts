@@ -62,6 +62,7 @@ const words = list(text(128), 64)
 const filterShape = {
   tags: opt(words),
   sources: opt(words),
+  schedules: opt(words),
   hosts: opt(list(text(255), 64)),
   kinds: opt(list(oneOf('backup', 'restore-point', 'import'), 3)),
   after: opt(date),

@@ -1,8 +1,9 @@
 /** Options of planForget(), forget(), planPrune() and prune(). */
 import { z } from 'zod'
 import type { Warning } from '../events.ts'
-import { parseOptions } from './options.ts'
-import { callShape, list, opt, positive, refSchema, text } from './options-parts.ts'
+import { invalidOption, parseOptions } from './options.ts'
+import { callShape, filterSchema, list, opt, positive, refSchema, text } from './options-parts.ts'
+import { retentionSchema, simulationSchema } from './options-retention.ts'
 import type {
   ForgetOptions,
   ForgetPlan,
@@ -11,6 +12,7 @@ import type {
   PruneOptions,
   PrunePlan,
 } from './types-prune.ts'
+import type { Retention } from './types-retention.ts'
 import type { SnapshotRef } from './types-snapshot.ts'
 
 const MAX_REFS = 10_000
@@ -32,7 +34,13 @@ const share = z
 const confirm = opt(text(256))
 
 const planForgetSchema: z.ZodType<PlanForgetOptions> = z.strictObject(
-  { ...callShape, snapshots: list(refSchema, MAX_REFS) as z.ZodType<readonly SnapshotRef[]> },
+  {
+    ...callShape,
+    snapshots: opt(list(refSchema, MAX_REFS) as z.ZodType<readonly SnapshotRef[]>),
+    retention: opt(retentionSchema),
+    filter: opt(filterSchema),
+    simulate: opt(simulationSchema),
+  },
   'must be an object',
 )
 const forgetSchema: z.ZodType<ForgetOptions> = z.strictObject({ ...callShape, confirm }, 'must be an object')
@@ -55,9 +63,25 @@ export type ParsedPlanPruneOptions = PlanPruneOptions &
   Required<Pick<PlanPruneOptions, 'minDeadShare' | 'keepDeletedMs'>>
 export type ParsedPruneOptions = PruneOptions & Required<Pick<PruneOptions, 'deadRunMs' | 'graceMs'>>
 
+/** Either some snapshots or a policy. */
+export type ParsedPlanForgetOptions = PlanForgetOptions &
+  ({ snapshots: readonly SnapshotRef[] } | { snapshots?: never; retention: Retention })
+
 /** @throws BackupError INVALID_OPTIONS */
-export function parsePlanForgetOptions(options: PlanForgetOptions): PlanForgetOptions {
-  return parseOptions(planForgetSchema, options, 'planForget')
+export function parsePlanForgetOptions(
+  options: PlanForgetOptions = {},
+  engine: { readonly retention?: Retention } = {},
+): ParsedPlanForgetOptions {
+  const parsed = parseOptions(planForgetSchema, options, 'planForget')
+  const { snapshots, ...others } = parsed
+  if (snapshots !== undefined) {
+    const extra = (['retention', 'filter', 'simulate'] as const).find((name) => others[name] !== undefined)
+    if (extra === undefined) return { ...others, snapshots }
+    throw invalidOption(extra, 'left out where snapshots are named', others[extra], 'planForget')
+  }
+  const retention = others.retention ?? engine.retention
+  if (retention !== undefined) return { ...others, retention }
+  throw invalidOption('retention', 'given, here or to open(), where no snapshots are named', undefined, 'planForget')
 }
 
 /** @throws BackupError INVALID_OPTIONS */
@@ -96,7 +120,28 @@ const forgetPlan: z.ZodType<ForgetPlan> = z.strictObject(
     ...planShape,
     kind: z.literal('forget', "must be 'forget'"),
     decisions: z.array(
-      z.strictObject({ snapshot: z.string().min(1), keep: z.boolean(), reasons: z.array(z.string()) }),
+      z.strictObject({
+        snapshot: z.string().min(1),
+        keep: z.boolean(),
+        reasons: z.array(z.string()),
+        group: opt(z.string()),
+        state: z.string(),
+      }),
+    ),
+    warnings: z.array(warning),
+    retention: opt(retentionSchema),
+    simulation: opt(
+      z.strictObject({
+        at: z.string(),
+        kept: z.array(
+          z.strictObject({
+            snapshot: opt(z.string()),
+            createdAt: z.string(),
+            reasons: z.array(z.string()),
+            group: z.string(),
+          }),
+        ),
+      }),
     ),
   },
   'must be a plan, as planForget() makes it',

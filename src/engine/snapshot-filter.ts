@@ -12,7 +12,7 @@ export function filterSnapshots(snapshots: Iterable<Snapshot>, filter: SnapshotF
 }
 
 /** Oldest first. */
-export function compareAge(a: Snapshot, b: Snapshot): number {
+export function compareAge(a: Pick<Snapshot, 'createdAt' | 'id'>, b: Pick<Snapshot, 'createdAt' | 'id'>): number {
   return a.createdAt.getTime() - b.createdAt.getTime() || (a.id < b.id ? -1 : Number(a.id > b.id))
 }
 
@@ -21,6 +21,7 @@ function fits(snapshot: Snapshot, filter: SnapshotFilter): boolean {
     (filter.kinds ?? DEFAULT_KINDS).includes(snapshot.kind) &&
     hasAll(snapshot.tags, filter.tags) &&
     hasAll(namesOf(snapshot), filter.sources) &&
+    (filter.schedules?.includes(snapshot.schedule ?? '') ?? true) &&
     (filter.hosts?.includes(snapshot.host) ?? true) &&
     (filter.after === undefined || snapshot.createdAt >= filter.after) &&
     (filter.before === undefined || snapshot.createdAt < filter.before) &&

@@ -26,8 +26,8 @@ export function treeRoot(source: SnapshotSourceRecord | undefined): TreeRoot | n
 
 /** The record with its newest note laid over it. */
 export function viewSnapshot(info: SnapshotInfo, note?: Note): Snapshot {
-  const { id, record, checksum, name, description, tags, lastVerified } = withNote(info, note)
-  const { createdAt, host, labels, actor, parent, copiedFrom, complete, kind, counts, durationMs } = record
+  const { id, record, checksum, name, description, tags, holds, lastVerified } = withNote(info, note)
+  const { createdAt, host, labels, actor, schedule, parent, copiedFrom, complete, kind, counts, durationMs } = record
   return {
     id,
     createdAt: new Date(createdAt),
@@ -37,6 +37,7 @@ export function viewSnapshot(info: SnapshotInfo, note?: Note): Snapshot {
     tags: [...tags],
     labels: { ...labels },
     ...(actor !== undefined && { actor }),
+    ...(schedule !== undefined && { schedule }),
     ...(parent !== undefined && { parent }),
     ...(copiedFrom && { copiedFrom: { ...copiedFrom } }),
     complete,
@@ -44,6 +45,7 @@ export function viewSnapshot(info: SnapshotInfo, note?: Note): Snapshot {
     sources: record.sources.map(viewSource),
     counts: { ...counts },
     durationMs,
+    holds: holds.map((hold) => ({ ...hold })),
     checksum,
     ...(lastVerified && { lastVerified: lastVerified as NonNullable<Snapshot['lastVerified']> }),
   }

@@ -9,11 +9,13 @@ import type { EngineEmitter } from './emitter.ts'
 import type { RunQueue } from './run-queue.ts'
 import type { RunRegistry } from './runs.ts'
 import type { BackupDefaults, Logger } from './types-engine.ts'
+import type { Retention } from './types-retention.ts'
 
 export interface EngineContext extends EngineParts {
   /** The engine's own, for `backup()`. */
   readonly sources: readonly Source[]
   readonly defaults: BackupDefaults
+  readonly retention?: Retention
   readonly emitter: EngineEmitter
   readonly clock: Clock
   /** Never throws. */

@@ -3,6 +3,7 @@ import type { Target } from '../targets/target.ts'
 import type { Transform } from '../transforms/transform.ts'
 import type { Clock } from '../util/clock.ts'
 import type { BackupOptions } from './types-backup.ts'
+import type { Retention } from './types-retention.ts'
 
 export interface EngineOptions {
   target: Target
@@ -20,6 +21,8 @@ export interface EngineOptions {
   decodeCheck?: boolean
   /** For every backup() that does not say otherwise. */
   defaults?: BackupDefaults
+  /** What `planForget()` keeps, unless it says otherwise. Nothing is ever forgotten by itself. */
+  retention?: Retention
   /** More wait their turn. Default 4; one source is never read twice at once. */
   maxConcurrentRuns?: number
   /**

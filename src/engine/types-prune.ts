@@ -1,10 +1,17 @@
 import type { Warning } from '../events.ts'
+import type { Retention, Simulation } from './types-retention.ts'
 import type { CallOptions, RunResult } from './types-run.ts'
-import type { SnapshotRef } from './types-snapshot.ts'
+import type { SnapshotFilter, SnapshotRef } from './types-snapshot.ts'
 
 export interface PlanForgetOptions extends CallOptions {
-  /** What is to be forgotten. */
-  snapshots: readonly SnapshotRef[]
+  /** What is to be forgotten, one by one. Instead of `retention`. */
+  snapshots?: readonly SnapshotRef[]
+  /** What stays. Default: the engine's. */
+  retention?: Retention
+  /** Snapshots that the policy is about; all others stay. Default: backups, no restore points and no imports. */
+  filter?: SnapshotFilter
+  /** Says what the policy would leave at a later time, in `plan.simulation`. The plan itself is of now. */
+  simulate?: Simulation
 }
 
 /** Plain JSON, as every plan. */
@@ -19,13 +26,36 @@ export interface ForgetPlan {
   readonly destructive: boolean
   /** One for each snapshot there is, newest first. */
   readonly decisions: readonly ForgetDecision[]
+  readonly warnings: readonly Warning[]
+  /** Of a plan by retention. */
+  readonly retention?: Retention
+  readonly simulation?: ForgetSimulation
 }
 
 export interface ForgetDecision {
   readonly snapshot: string
   readonly keep: boolean
-  /** For people. */
+  /** For people: 'daily 2026-11-20', 'hold: audit (by anna)', 'no rule wants it'. */
   readonly reasons: readonly string[]
+  /** Of those that the policy is about: 'host web-1, sources main + uploads'. */
+  readonly group?: string
+  /** What of it may change, in short: tags, holds, damage. Another one makes the plan stale. */
+  readonly state: string
+}
+
+/** What would be there at a later time. */
+export interface ForgetSimulation {
+  readonly at: string
+  /** Newest first. */
+  readonly kept: readonly SimulatedSnapshot[]
+}
+
+export interface SimulatedSnapshot {
+  /** Absent: it was not made yet. */
+  readonly snapshot?: string
+  readonly createdAt: string
+  readonly reasons: readonly string[]
+  readonly group: string
 }
 
 export interface ForgetOptions extends CallOptions {

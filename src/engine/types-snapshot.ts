@@ -12,6 +12,8 @@ export interface Snapshot {
   tags: readonly string[]
   labels: Readonly<Record<string, string>>
   actor?: string
+  /** Id of the schedule that asked for it. */
+  schedule?: string
   /** Id of the snapshot it was compared with to skip unchanged entries. */
   parent?: string
   /** Of a copy that `copySnapshots` made: id of the repository and of the snapshot that it was made from at first. */
@@ -23,9 +25,21 @@ export interface Snapshot {
   sources: readonly SnapshotSource[]
   counts: BackupCounts
   durationMs: number
+  /** Reasons not to forget it, expired ones too. */
+  holds: readonly Hold[]
   /** SHA-256 of the snapshot object, in hex: the checksum to show to a user. */
   checksum: string
   lastVerified?: { at: Date; level: VerifyLevel; sound: boolean }
+}
+
+/** As long as there is one, nothing forgets the snapshot. */
+export interface Hold {
+  /** 1 to 1024 characters. Names the hold: another one of the same reason takes its place. */
+  reason: string
+  /** At most 256 characters. Default: the `actor` of the call. */
+  author?: string
+  /** After this time it holds no more. Default: until it is removed. */
+  expires?: Date
 }
 
 export type SnapshotKind = 'backup' | 'restore-point' | 'import'
@@ -52,6 +66,8 @@ export interface SnapshotFilter {
   tags?: readonly string[]
   /** Holds all of these sources, by name. */
   sources?: readonly string[]
+  /** Asked for by one of these schedules, by id. */
+  schedules?: readonly string[]
   /** Made on one of these. */
   hosts?: readonly string[]
   /** Default: ['backup']. */

@@ -1,17 +1,19 @@
 /** Where the engine finds the body of each verb. The facade checks options and knows nothing else. */
 import type { Readable } from 'node:stream'
+import { annotate } from './annotate/annotate.ts'
 import { backup } from './backup/run-backup.ts'
 import { entries } from './browse/entries.ts'
 import { read } from './browse/read.ts'
 import { diff } from './diff/diff.ts'
 import { drill } from './drill/run-drill.ts'
 import type { EngineBasics } from './engine-context.ts'
-import { forget, planForget } from './forget/run-forget.ts'
+import { planForget } from './forget/plan-forget.ts'
+import { forget } from './forget/run-forget.ts'
 import { loadSnapshots } from './load-snapshots.ts'
 import { openEngine } from './open/open-engine.ts'
 import type { ParsedBackupOptions } from './options-backup.ts'
 import type { ParsedDrillOptions } from './options-drill.ts'
-import type { ParsedPlanPruneOptions, ParsedPruneOptions } from './options-prune.ts'
+import type { ParsedPlanForgetOptions, ParsedPlanPruneOptions, ParsedPruneOptions } from './options-prune.ts'
 import type { ParsedPlanRestoreOptions, ParsedRestoreOptions } from './options-restore.ts'
 import type { ParsedVerifyOptions } from './options-verify.ts'
 import { planPrune } from './prune/plan-prune.ts'
@@ -23,17 +25,11 @@ import type { Diff, DiffOptions, EntriesOptions, Entry, ReadOptions } from './ty
 import type { EngineContext, EngineParts } from './types-context.ts'
 import type { DrillResult } from './types-drill.ts'
 import type { EngineOptions } from './types-engine.ts'
-import type {
-  ForgetOptions,
-  ForgetPlan,
-  ForgetResult,
-  PlanForgetOptions,
-  PrunePlan,
-  PruneResult,
-} from './types-prune.ts'
+import type { ForgetOptions, ForgetPlan, ForgetResult, PrunePlan, PruneResult } from './types-prune.ts'
 import type { RestorePlan, RestoreResult } from './types-restore.ts'
+import type { AnnotateOptions } from './types-retention.ts'
 import type { Listing } from './types-run.ts'
-import type { Snapshot } from './types-snapshot.ts'
+import type { Snapshot, SnapshotRef } from './types-snapshot.ts'
 import type { VerifyResult } from './types-verify.ts'
 import { verify } from './verify/run-verify.ts'
 
@@ -50,10 +46,11 @@ export interface Verbs {
   diff(engine: EngineContext, options: DiffOptions): Promise<Diff>
   planRestore(engine: EngineContext, options: ParsedPlanRestoreOptions): Promise<RestorePlan>
   restore(engine: EngineContext, plan: RestorePlan, options: ParsedRestoreOptions): Promise<RestoreResult>
-  planForget(engine: EngineContext, options: PlanForgetOptions): Promise<ForgetPlan>
+  planForget(engine: EngineContext, options: ParsedPlanForgetOptions): Promise<ForgetPlan>
   forget(engine: EngineContext, plan: ForgetPlan, options: ForgetOptions): Promise<ForgetResult>
   planPrune(engine: EngineContext, options: ParsedPlanPruneOptions): Promise<PrunePlan>
   prune(engine: EngineContext, plan: PrunePlan, options: ParsedPruneOptions): Promise<PruneResult>
+  annotate(engine: EngineContext, ref: SnapshotRef, options: AnnotateOptions): Promise<Snapshot>
   read(engine: EngineContext, options: ReadOptions): Promise<Readable>
   entries(engine: EngineContext, options: EntriesOptions): Listing<Entry>
   /** Every snapshot, of every kind, in any order. */
@@ -72,6 +69,7 @@ export const verbs: Verbs = {
   forget,
   planPrune,
   prune,
+  annotate,
   read,
   entries,
   loadSnapshots,

@@ -52,6 +52,14 @@ export class Notes {
     return newestNotes(this.#listing, options)
   }
 
+  /** The newest readable note of one snapshot, read anew; `damaged`: newer ones that cannot be read. */
+  async of(snapshot: string, options: CallSignal = {}): Promise<{ note?: Note; damaged: readonly DamagedObject[] }> {
+    const listing = listingOf(this.#records, `${PREFIX.notes}${snapshot}/`, this.#near)
+    const { notes, damaged } = await newestNotes(listing, options)
+    const note = notes.get(snapshot)
+    return { ...(note && { note }), damaged }
+  }
+
   /**
    * Writes the note after the newest one, made by `change` from that one (an empty one if there is none). `change` runs
    * again when somebody else was faster.

@@ -92,6 +92,7 @@ export function makeSnapshot(over: Partial<Snapshot> = {}): Snapshot {
       storedBytes: 0,
     },
     durationMs: 1,
+    holds: [],
     checksum: 'c0ffee',
     ...over,
   }
@@ -162,6 +163,7 @@ export function makeShell(given: ShellOptions = {}): Shell {
     forget: unused,
     planPrune: unused,
     prune: unused,
+    annotate: unused,
     read: async () => Readable.from([]),
     entries: unused,
     loadSnapshots: async () => [],

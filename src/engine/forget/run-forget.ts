@@ -1,42 +1,17 @@
-/** planForget and forget: which snapshots go, and their going. What they alone need is freed by a prune. */
+/** forget: snapshots go, as planned. What they alone need is freed by a prune. */
 import { requireFeatures } from '../../model/config.ts'
+import { PREFIX } from '../../repository/keys-layout.ts'
 import { forgetSnapshot } from '../../repository/prune/forget.ts'
 import { retrying } from '../../targets/wrappers/retrying.ts'
 import { throwIfAborted } from '../../util/abort.ts'
-import { loadSnapshots } from '../load-snapshots.ts'
-import { planDigest, requirePlan, stale } from '../plan-digest.ts'
-import { type BodyResult, type RunContext, withQuietRun, withRun } from '../run-context.ts'
+import { loadRecords } from '../load-snapshots.ts'
+import { requirePlan, stale } from '../plan-digest.ts'
+import { type BodyResult, type RunContext, withRun } from '../run-context.ts'
 import { describeOptions } from '../run-report.ts'
-import { resolveSnapshot } from '../snapshot-ref.ts'
 import type { EngineContext } from '../types-context.ts'
-import type { ForgetDecision, ForgetOptions, ForgetPlan, ForgetResult, PlanForgetOptions } from '../types-prune.ts'
-
-export function planForget(engine: EngineContext, options: PlanForgetOptions): Promise<ForgetPlan> {
-  return withQuietRun(engine, { verb: 'plan-forget', options }, async ({ signal }) => {
-    const snapshots = await loadSnapshots(engine, signal)
-    const chosen = new Set(options.snapshots.map((ref) => resolveSnapshot(snapshots, ref).id))
-    const decisions = [...snapshots]
-      .sort((a, b) => b.createdAt.getTime() - a.createdAt.getTime())
-      .map(({ id }): ForgetDecision => {
-        const keep = !chosen.has(id)
-        return { snapshot: id, keep, reasons: [keep ? 'not chosen' : 'chosen'] }
-      })
-    return forgetPlanOf(engine, decisions)
-  })
-}
-
-/** A plan of these decisions, whoever made them. */
-export function forgetPlanOf(engine: EngineContext, decisions: readonly ForgetDecision[]): ForgetPlan {
-  const body = {
-    kind: 'forget' as const,
-    version: 1 as const,
-    repositoryId: engine.repository.id,
-    createdAt: engine.clock.now().toISOString(),
-    destructive: decisions.some(({ keep }) => !keep),
-    decisions,
-  }
-  return { ...body, digest: planDigest(body) }
-}
+import type { ForgetDecision, ForgetOptions, ForgetPlan, ForgetResult } from '../types-prune.ts'
+import { stateOf } from './plan-forget.ts'
+import { holdsOf } from './retention.ts'
 
 /** One at a time with prunes of this engine: only so that its own events and reports do not mix. */
 export function forget(engine: EngineContext, plan: ForgetPlan, options: ForgetOptions): Promise<ForgetResult> {
@@ -58,7 +33,7 @@ async function runForget(
   const { repository } = engine.repository
   requireFeatures(repository.config, 'write')
   requirePlan(plan, engine.repository.id, confirm)
-  await requireKept(engine, plan, run.signal)
+  await requireUnchanged(engine, plan, run.signal)
   const target = retrying(repository.target, {
     clock: engine.clock,
     onRetry: (notice) => run.emit('target:retry', notice),
@@ -68,20 +43,52 @@ async function runForget(
   const forgotten: string[] = []
   run.progress.phase('forget')
   run.progress.total({ items: going.length })
+  let held = 0
   for (const id of going) {
     throwIfAborted(run.signal)
+    if (await isHeldNow(engine, id, run)) {
+      held++
+      continue
+    }
     const options = { records, id, now: engine.clock.now(), by: run.runId, signal: run.signal }
     if (await forgetSnapshot(options)) forgotten.push(id)
     run.progress.add({ items: 1 })
   }
-  return { forgotten, kept: idsOf(plan, true).length }
+  return { forgotten, kept: idsOf(plan, true).length + held }
 }
 
-/** Whoever let one snapshot go because of another must not lose both. */
-async function requireKept(engine: EngineContext, plan: ForgetPlan, signal: AbortSignal): Promise<void> {
-  const there = new Set((await engine.repository.repository.snapshots.list({ signal })).snapshots.map(({ id }) => id))
-  const gone = idsOf(plan, true).find((id) => !there.has(id))
-  if (gone !== undefined) throw stale(`Snapshot ${gone}, which this plan keeps, is gone.`)
+/**
+ * Whoever let one snapshot go because of another must not lose both, and what has changed might be decided otherwise. New
+ * snapshots change nothing: to forget as planned leaves them and all that was to stay. Those that are gone already do not
+ * matter, so that a plan that was carried out in part can be carried out to its end.
+ */
+async function requireUnchanged(engine: EngineContext, plan: ForgetPlan, signal: AbortSignal): Promise<void> {
+  const { snapshots, damaged, unreadableNotes } = await loadRecords(engine, signal)
+  const views = new Map(snapshots.map(({ view }) => [view.id, view]))
+  const hurt = new Set(damaged.map(({ key }) => key.slice(PREFIX.snapshots.length)))
+  const check = ({ snapshot: id, keep, state }: ForgetDecision): string | undefined => {
+    const view = views.get(id)
+    if (hurt.has(id)) return `Snapshot ${id} cannot be read any more.`
+    if (view === undefined) return keep ? `Snapshot ${id}, which this plan keeps, is gone.` : undefined
+    if (!keep && unreadableNotes.has(id)) return `The notes of snapshot ${id} cannot be read, and may hold it.`
+    if (stateOf(view) === state) return undefined
+    const [held] = keep ? [] : holdsOf(view, engine.clock.now())
+    return `Snapshot ${id} has ${held === undefined ? 'other tags, holds or proofs' : `got a ${held}`}.`
+  }
+  for (const decision of plan.decisions) {
+    const why = check(decision)
+    if (why !== undefined) throw stale(why)
+  }
+}
+
+/** Asked right before each goes: a long plan takes its time. */
+async function isHeldNow(engine: EngineContext, id: string, run: RunContext): Promise<boolean> {
+  const { note, damaged } = await engine.repository.repository.notes.of(id, { signal: run.signal })
+  const [held] = note ? holdsOf(note, engine.clock.now()) : []
+  const why = damaged.length > 0 ? 'its notes cannot be read any more, and may hold it' : held
+  if (why === undefined) return false
+  run.warn({ code: 'SNAPSHOT_HELD', message: `Snapshot ${id} stays: ${why}`, details: { snapshot: id } })
+  return true
 }
 
 function idsOf({ decisions }: ForgetPlan, keep: boolean): string[] {
