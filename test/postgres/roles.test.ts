@@ -69,6 +69,33 @@ describe('roles with few rights', () => {
     expect(await dumpText(server.binDir, live.url, { database: true })).toBe(before)
   }, 60_000)
 
+  it('settings of a database that the owner may not set are said beforehand, and cost no restore', async () => {
+    const live = await databases.make('', { with: `OWNER ${role('owner')}` })
+    await runSql(as(live.url, 'owner'), 'CREATE TABLE t (a int); INSERT INTO t VALUES (1)')
+    await runSql(
+      server.url,
+      `ALTER DATABASE ${live.name} SET log_statement = 'ddl'; ALTER DATABASE ${live.name} SET work_mem = '7MB';
+       ALTER ROLE ${role('guest')} IN DATABASE ${live.name} SET statement_timeout = '9s';
+       ALTER ROLE ${role('owner')} IN DATABASE ${live.name} SET lock_timeout = '8s'`,
+    )
+    await using engine = await openEngine([sourceOf(server, as(live.url, 'owner'))])
+    await engine.backup()
+    const main = sinkOf({ url: as(live.url, 'owner') })
+    const plan = await engine.planRestore({ snapshot: 'latest', to: { sinks: { main } } })
+    const denied = (warnings: readonly { code: string; details?: object }[]): unknown[] =>
+      warnings
+        .filter(({ code }) => code === 'RESTORE_SETTING_DENIED')
+        .map(({ details }) => (details as { setting: string }).setting)
+        .sort()
+    expect(denied(plan.warnings)).toEqual(['log_statement', 'statement_timeout'])
+    const { warnings } = await engine.restore(plan, { confirm: plan.digest })
+    expect(denied(warnings)).toEqual(['log_statement', 'statement_timeout'])
+    const kept = `SELECT array_agg(x ORDER BY x) AS settings FROM pg_db_role_setting s JOIN pg_database d ON d.oid = setdatabase,
+      unnest(setconfig) x WHERE datname = '${live.name}'`
+    expect(await queryRows(live.url, kept)).toEqual([{ settings: ['lock_timeout=8s', 'work_mem=7MB'] }])
+    await runSql(server.url, `ALTER ROLE ${role('guest')} IN DATABASE ${live.name} RESET ALL`)
+  }, 60_000)
+
   it('one without rights is refused, and says on what', async () => {
     const live = await databases.make(SCHEMA)
     await using engine = await openEngine([sourceOf(server, as(live.url, 'guest'))])

@@ -5,6 +5,7 @@ import type { PgClient } from '../connection.ts'
 import { providerOf } from './create-database.ts'
 import type { PlanTools } from './plan.ts'
 import { rootWarnings } from './root-warnings.ts'
+import { settingWarnings } from './setting-warnings.ts'
 import { openSessions, replicationOf } from './swap.ts'
 import type { Unit } from './unit.ts'
 
@@ -147,7 +148,11 @@ export async function warningsOf(unit: Unit, exists: boolean, tools: PlanTools):
   const missing = settings.noOwner || settings.globals ? await missingRoles(unit, client) : []
   if (missing.length > 0)
     add('RESTORE_MISSING_ROLES', `the server has no roles ${missing.join(', ')}`, { roles: missing })
-  warnings.push(...(await versionWarnings(unit, client)), ...rootWarnings(unit))
+  warnings.push(
+    ...(await versionWarnings(unit, client)),
+    ...rootWarnings(unit),
+    ...(await settingWarnings(unit, client, rights)),
+  )
   const bytes = Number(unit.database.facts.sizeBytes ?? 0)
   if (unit.strategy !== 'in-place')
     add('RESTORE_SPACE_UNKNOWN', 'free space on the server is not known', { neededBytes: bytes })

@@ -59,29 +59,43 @@ export interface PropertyRules {
   readonly noPrivileges: boolean
 }
 
+export interface PropertyStatement {
+  readonly sql: string
+  /** Name of the setting. What the role may not set is left out, and said: the database is the same without. */
+  readonly setting?: string
+}
+
 /** Statements that give `name` these properties. Run in one transaction with the renames. */
 export async function propertyStatements(
   client: PgClient,
   name: string,
   properties: DatabaseProperties,
   rules: PropertyRules,
-): Promise<string[]> {
+): Promise<PropertyStatement[]> {
   const database = quoteIdent(name)
   const { owner, comment, connectionLimit, settings, acl } = properties
-  const statements = [`COMMENT ON DATABASE ${database} IS ${comment === null ? 'NULL' : quoteLiteral(comment)}`]
-  if (connectionLimit !== -1) statements.push(`ALTER DATABASE ${database} CONNECTION LIMIT ${connectionLimit}`)
+  const plain = (sql: string): PropertyStatement => ({ sql })
+  const statements = [plain(`COMMENT ON DATABASE ${database} IS ${comment === null ? 'NULL' : quoteLiteral(comment)}`)]
+  if (connectionLimit !== -1) statements.push(plain(`ALTER DATABASE ${database} CONNECTION LIMIT ${connectionLimit}`))
   for (const { role, setting } of settings) {
     const whom = role === null ? `DATABASE ${database}` : `ROLE ${quoteIdent(role)} IN DATABASE ${database}`
-    statements.push(...setting.map((one) => `ALTER ${whom} SET ${settingClause(one)}`))
+    statements.push(
+      ...setting.map((one) => ({ sql: `ALTER ${whom} SET ${settingClause(one)}`, setting: settingName(one) })),
+    )
   }
-  if (!rules.noPrivileges && acl !== null) statements.push(...(await grantStatements(client, database, acl)))
-  if (!rules.noOwner && owner !== null) statements.push(`ALTER DATABASE ${database} OWNER TO ${quoteIdent(owner)}`)
+  if (!rules.noPrivileges && acl !== null) statements.push(...(await grantStatements(client, database, acl)).map(plain))
+  if (!rules.noOwner && owner !== null)
+    statements.push(plain(`ALTER DATABASE ${database} OWNER TO ${quoteIdent(owner)}`))
   return statements
 }
 
 /** Their values are lists of names, quoted one by one: as one literal they would be one name. */
 const LISTS =
   /^(local_preload_libraries|search_path|session_preload_libraries|shared_preload_libraries|temp_tablespaces|unix_socket_directories)$/i
+
+export function settingName(setting: string): string {
+  return setting.slice(0, setting.indexOf('='))
+}
 
 function settingClause(setting: string): string {
   const at = setting.indexOf('=')

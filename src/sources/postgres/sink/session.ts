@@ -151,7 +151,8 @@ export class PostgresSinkSession implements SinkSession {
     for (const work of works) swaps.push(await this.#swapOf(work, client))
     // It looks at the signal itself, between its attempts.
     this.#sessions.ignoreAbort()
-    await swapDatabases(client, helper, swaps, { ...this.#settings, signal: this.#context.signal })
+    const { signal, warn } = this.#context
+    await swapDatabases(client, helper, swaps, { ...this.#settings, signal, warn })
     for (const [at, work] of works.entries()) work.kept = swaps[at]?.old?.name ?? null
     await this.#sessions.close(helper)
   }

@@ -5,11 +5,17 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { BackupError } from '../../../errors.ts'
+import type { Warning } from '../../../events.ts'
 import type { PgClient } from '../connection.ts'
 import { quoteIdent } from '../names.ts'
 import { sqlState } from '../pg-error.ts'
 import { type Mark, markDatabase } from './databases.ts'
-import { type DatabaseProperties, type PropertyRules, propertyStatements } from './properties.ts'
+import {
+  type DatabaseProperties,
+  type PropertyRules,
+  type PropertyStatement,
+  propertyStatements,
+} from './properties.ts'
 import { sinkError } from './sql-error.ts'
 
 export interface Swap {
@@ -27,6 +33,8 @@ export interface SwapRules extends PropertyRules {
   readonly sessions: 'wait' | 'terminate'
   readonly swapTimeoutMs: number
   readonly signal?: AbortSignal | undefined
+  /** Told once the names are exchanged. */
+  readonly warn?: (warning: Warning) => void
 }
 
 /** `helper` is a second connection: it ends sessions while the first one renames. @throws BackupError RESTORE_CONFLICT */
@@ -53,8 +61,10 @@ async function tried(client: PgClient, helper: PgClient, swaps: readonly Swap[],
   const ender = rules.sessions === 'terminate' ? endSessions(helper, names) : undefined
   try {
     await client.query('BEGIN')
-    for (const swap of swaps) await rename(client, swap, rules)
+    const warnings: Warning[] = []
+    for (const swap of swaps) warnings.push(...(await rename(client, swap, rules)))
     await client.query('COMMIT')
+    for (const warning of warnings) rules.warn?.(warning)
     return true
   } catch (error) {
     await client.query('ROLLBACK').catch(() => {})
@@ -65,15 +75,39 @@ async function tried(client: PgClient, helper: PgClient, swaps: readonly Swap[],
   }
 }
 
-async function rename(client: PgClient, swap: Swap, rules: PropertyRules): Promise<void> {
+async function rename(client: PgClient, swap: Swap, rules: PropertyRules): Promise<Warning[]> {
   const { next, live, old, properties } = swap
   if (old !== null) {
     await client.query(`ALTER DATABASE ${quoteIdent(live)} RENAME TO ${quoteIdent(old.name)}`)
     await markDatabase(client, old.name, old.mark)
   }
   await client.query(`ALTER DATABASE ${quoteIdent(next)} RENAME TO ${quoteIdent(live)}`)
-  if (properties === null) return
-  for (const sql of await propertyStatements(client, live, properties, rules)) await client.query(sql)
+  if (properties === null) return []
+  const warnings: Warning[] = []
+  for (const statement of await propertyStatements(client, live, properties, rules)) {
+    if (statement.setting === undefined) await client.query(statement.sql)
+    else if (!(await isSet(client, statement))) warnings.push(notSet(live, statement.setting))
+  }
+  return warnings
+}
+
+/** False: the role may not. Everything is restored by then, and the setting can be given later. */
+async function isSet(client: PgClient, { sql }: PropertyStatement): Promise<boolean> {
+  await client.query('SAVEPOINT holdfast')
+  try {
+    await client.query(sql)
+    await client.query('RELEASE SAVEPOINT holdfast')
+    return true
+  } catch (error) {
+    if (sqlState(error) !== '42501') throw error
+    await client.query('ROLLBACK TO SAVEPOINT holdfast')
+    return false
+  }
+}
+
+function notSet(database: string, setting: string): Warning {
+  const message = `${database} is restored without its setting ${setting}: the role may not set it`
+  return { code: 'RESTORE_SETTING_DENIED', message, details: { database, setting } }
 }
 
 function endSessions(helper: PgClient, names: readonly string[]): { stop(): Promise<void> } {
