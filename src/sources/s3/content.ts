@@ -21,6 +21,8 @@ export class ObjectReading {
   #etag: string | undefined
   #head: GetObjectCommandOutput | undefined
   #offset = 0
+  /** All bytes have come: what is wrong with them now stays wrong. */
+  #isWhole = false
   #md5 = md5Stream()
 
   /** `session`: of the session. `stream`: of this stream. Either ends it. */
@@ -54,6 +56,7 @@ export class ObjectReading {
         yield* this.#rest()
         return
       } catch (error) {
+        if (this.#isWhole) throw error
         failures = this.#offset > before ? 1 : failures + 1
         await this.#bucket.pause(error, failures, this.#signal)
       }
@@ -165,6 +168,7 @@ export class ObjectReading {
     }
     if (read > size)
       throw this.#bucket.fail('SOURCE_INCOMPLETE', this.#key, `the store sent ${read} bytes, not ${size}`)
+    this.#isWhole = true
     const expected = this.#isMd5 ? this.#etag?.slice(1, -1) : undefined
     const got = this.#md5?.digestHex()
     this.#md5 = undefined

@@ -90,9 +90,16 @@ export function headersOf(kept: ObjectFacts | undefined): ObjectHeaders {
     WebsiteRedirectLocation: kept.websiteRedirectLocation,
     StorageClass: storageClass === undefined || ARCHIVES.has(storageClass) ? undefined : storageClass,
     Metadata: metadata && sendable(metadata),
-    Tagging: tags && new URLSearchParams(tags).toString(),
+    Tagging: tags && taggingOf(tags),
   }
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))
+}
+
+/** Not as forms write it: not every store takes '+' for a blank. */
+function taggingOf(tags: Readonly<Record<string, string>>): string {
+  return Object.entries(tags)
+    .map(([key, value]) => `${encodeURIComponent(key)}=${encodeURIComponent(value)}`)
+    .join('&')
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is ASCII

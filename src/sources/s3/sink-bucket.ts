@@ -46,7 +46,8 @@ export class SinkBucket extends Bucket {
   isSame(found: HeadObjectCommandOutput, { size, facts }: SinkEntry): boolean {
     const kept = objectFacts(facts)
     if (kept === undefined || found.ContentLength !== size || found.ETag !== kept.etag) return false
-    const isTagged = Object.keys(kept.tags ?? {}).length === (found.TagCount ?? 0)
+    const tags = Object.keys(kept.tags ?? {}).length
+    const isTagged = found.TagCount === undefined || found.TagCount === tags
     return isTagged && comparable(factsOfHead(found as never, [])) === comparable(kept)
   }
 

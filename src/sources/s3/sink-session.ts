@@ -9,7 +9,7 @@ import type { Sdk } from './bucket.ts'
 import { headersOf, objectFacts } from './facts.ts'
 import type { S3SinkOptions, S3SinkSettings } from './options.ts'
 import { NO_OBJECT, SinkBucket } from './sink-bucket.ts'
-import { type Made, type Staged, Uploader } from './upload.ts'
+import { type Made, type Staged, type Upload, Uploader } from './upload.ts'
 
 interface Waiting extends Staged {
   /** Of the object that it replaces; undefined: there is none. */
@@ -70,7 +70,16 @@ export class S3SinkSession implements SinkSession {
     const found = await this.#bucket.head(key, signal)
     if (found && this.#bucket.isSame(found, entry)) return
     if (found && this.#settings.existing === 'fail') throw this.#refuse('RESTORE_CONFLICT', entry, 'an object is there')
-    const upload = { key, size: entry.size, headers: headersOf(objectFacts(entry.facts)), content, signal }
+    const kept = objectFacts(entry.facts)
+    const upload: Upload = {
+      key,
+      size: entry.size,
+      headers: headersOf(kept),
+      tags: kept?.tags ?? {},
+      content,
+      signal,
+      unsure: (made) => this.#made.push(made),
+    }
     if (found || this.#context.drill)
       this.#waiting.push({ ...(await this.#uploader.stage(upload)), before: found?.ETag })
     else this.#made.push(await this.#uploader.create(upload))
@@ -119,8 +128,12 @@ export class S3SinkSession implements SinkSession {
     const waiting = this.#waiting
     const done = new Set<Waiting>()
     const finish = async (one: Waiting, stop: AbortSignal): Promise<void> => {
-      const made = await this.#uploader.complete(one, one.before === undefined, stop)
-      this.#made.push({ ...made, replaced: one.before !== undefined })
+      const isNew = one.before === undefined
+      const made = await this.#uploader.complete(one, isNew, {
+        signal: stop,
+        unsure: (made) => this.#made.push({ ...made, replaced: !isNew }),
+      })
+      this.#made.push({ ...made, replaced: !isNew })
       done.add(one)
     }
     try {
@@ -146,12 +159,17 @@ export class S3SinkSession implements SinkSession {
     throw this.#bucket.fail('RESTORE_DENIED', lost[0]!, what)
   }
 
+  /** False where it has replaced another one that is gone. */
   async #undo({ key, etag, versionId, replaced }: Done, signal: AbortSignal): Promise<boolean> {
-    const hasVersion = versionId !== undefined && versionId !== 'null'
+    let version = versionId
+    if (version === undefined) {
+      const found = await this.#bucket.head(key, signal)
+      if (found === undefined || found.ETag !== etag) return true
+      version = found.VersionId
+    }
+    const hasVersion = version !== undefined && version !== 'null'
     if (!hasVersion && replaced) return false
-    // By its version it is certainly ours.
-    if (!hasVersion && (await this.#bucket.head(key, signal))?.ETag !== etag) return true
-    const at = { Bucket: this.#bucket.name, Key: key, ...(hasVersion && { VersionId: versionId }) }
+    const at = { Bucket: this.#bucket.name, Key: key, ...(hasVersion && { VersionId: version }) }
     await this.#bucket.ask('delete', key, (sdk: Sdk) => new sdk.DeleteObjectCommand(at), signal)
     return true
   }

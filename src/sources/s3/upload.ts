@@ -25,14 +25,18 @@ export interface Staged {
   readonly uploadId: string
   readonly parts: readonly CompletedPart[]
   readonly size: number
+  readonly tags: Readonly<Record<string, string>>
 }
 
 export interface Upload {
   readonly key: string
   readonly size: number
   readonly headers: ObjectHeaders
+  readonly tags: Readonly<Record<string, string>>
   readonly content: AsyncIterable<Uint8Array>
   readonly signal: AbortSignal
+  /** An object may be there now, or come yet, though the upload has failed. */
+  unsure(made: Made): void
 }
 
 /** The most that S3 takes. */
@@ -49,23 +53,26 @@ export class Uploader {
 
   /** A new object, there at once. @throws BackupError RESTORE_CONFLICT, RESTORE_MISMATCH, RESTORE_… */
   async create(upload: Upload): Promise<Made> {
-    if (upload.size > this.#partBytes) return await this.complete(await this.stage(upload), true, upload.signal)
+    if (upload.size > this.#partBytes) return await this.complete(await this.stage(upload), true, upload)
     let body = new Uint8Array(0)
     for await (const part of this.#parts(upload)) body = part
     return await this.#put(upload, body)
   }
 
-  async #put({ key, headers, signal }: Upload, body: Uint8Array): Promise<Made> {
+  /** What was sent is waited for, also after an abort: else nobody would know whether it is there. */
+  async #put({ key, headers, signal, unsure }: Upload, body: Uint8Array): Promise<Made> {
     const md5 = md5Of(body)
     const once = this.#bucket.connection.settings.preset.sendsCondition ? { IfNoneMatch: '*' } : {}
     const input = { ...this.#at(key), ...headers, ...once, Body: body, ContentLength: body.byteLength }
     const make = (sdk: Sdk) => new sdk.PutObjectCommand({ ...input, ...(md5 && { ContentMD5: md5.base64 }) })
     for (let failures = 0; ; ) {
+      throwIfAborted(signal)
       try {
-        const { ETag, VersionId } = await this.#bucket.send<PutObjectCommandOutput>('put', key, make, signal)
+        const { ETag, VersionId } = await this.#bucket.send<PutObjectCommandOutput>('put', key, make, unaborted())
         return { key, etag: ETag, versionId: VersionId }
       } catch (error) {
-        if (isTaken(error)) return await this.#ownOr(key, failures > 0 ? md5?.hex : undefined, signal)
+        if (isTaken(error)) return await this.#ownOr(key, failures > 0 ? md5?.hex : undefined, unaborted())
+        if (!isRefused(error)) unsure({ key, etag: `"${md5?.hex}"`, versionId: undefined })
         await this.#bucket.pause(error, ++failures, signal)
       }
     }
@@ -80,16 +87,17 @@ export class Uploader {
 
   /** Uploads all of it; it becomes an object by `complete`. What fails leaves no parts. */
   async stage(upload: Upload): Promise<Staged> {
-    const { key, headers, size, signal } = upload
+    const { key, headers, size, tags, signal } = upload
     const make = (sdk: Sdk) => new sdk.CreateMultipartUploadCommand({ ...this.#at(key), ...headers })
-    const begun = await this.#bucket.ask<CreateMultipartUploadCommandOutput>('put', key, make, signal)
+    throwIfAborted(signal)
+    const begun = await this.#bucket.ask<CreateMultipartUploadCommandOutput>('put', key, make, unaborted())
     const uploadId = begun.UploadId ?? ''
     try {
       const parts: CompletedPart[] = []
       for await (const body of this.#parts(upload))
         parts.push(await this.#part(upload, uploadId, parts.length + 1, body))
       if (parts.length === 0) parts.push(await this.#part(upload, uploadId, 1, new Uint8Array(0)))
-      return { key, uploadId, parts, size }
+      return { key, uploadId, parts, size, tags }
     } catch (error) {
       await this.abandon({ key, uploadId })
       throw error
@@ -105,27 +113,29 @@ export class Uploader {
   }
 
   /** `once`: only where no object of that key is there, if the store can tell. */
-  async complete(staged: Staged, once: boolean, signal: AbortSignal): Promise<Made> {
+  async complete(staged: Staged, once: boolean, { signal, unsure }: Pick<Upload, 'signal' | 'unsure'>): Promise<Made> {
     const { key, uploadId: UploadId, parts } = staged
     const isAtomic = this.#bucket.connection.settings.preset.createOnce === 'atomic'
     const how = { UploadId, MultipartUpload: { Parts: [...parts] }, ...(once && isAtomic && { IfNoneMatch: '*' }) }
     const make = (sdk: Sdk) => new sdk.CompleteMultipartUploadCommand({ ...this.#at(key), ...how })
     let versionId: string | undefined
+    throwIfAborted(signal)
     try {
-      const done = await this.#bucket.ask<CompleteMultipartUploadCommandOutput>('put', key, make, signal)
+      const done = await this.#bucket.ask<CompleteMultipartUploadCommandOutput>('put', key, make, unaborted())
       versionId = done.VersionId
     } catch (error) {
       // An attempt whose answer was lost has used the parts up.
       if (!isGone(error)) {
+        if (!isRefused(error)) unsure({ key, etag: etagOf(parts), versionId: undefined })
         await this.abandon(staged)
         throw isTaken(error) ? this.#bucket.fail('RESTORE_CONFLICT', key, 'another object has come meanwhile') : error
       }
     }
-    return await this.#completed(staged, versionId, signal)
+    return await this.#completed(staged, versionId, unaborted())
   }
 
-  /** Not every store says the ETag when it puts the parts together. */
-  async #completed({ key, size }: Staged, versionId: string | undefined, signal: AbortSignal): Promise<Made> {
+  /** Not every store says the ETag when it puts the parts together, and not every one has taken the tags along. */
+  async #completed({ key, size, tags }: Staged, versionId: string | undefined, signal: AbortSignal): Promise<Made> {
     const found = await this.#bucket.head(key, signal)
     if (found?.ContentLength !== size) {
       throw this.#bucket.fail(
@@ -133,6 +143,11 @@ export class Uploader {
         key,
         `the store has put together ${found?.ContentLength} of ${size} bytes`,
       )
+    }
+    const TagSet = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
+    if (found.TagCount !== undefined && found.TagCount !== TagSet.length) {
+      const make = (sdk: Sdk) => new sdk.PutObjectTaggingCommand({ ...this.#at(key), Tagging: { TagSet } })
+      await this.#bucket.ask('put tags', key, make, signal)
     }
     return { key, etag: found.ETag, versionId: versionId ?? found.VersionId }
   }
@@ -178,6 +193,18 @@ export class Uploader {
 
 const ABANDON_MS = 30_000
 
+/** A new one each time: clients leave listeners on them. Requests end by `requestTimeoutMs`. */
+function unaborted(): AbortSignal {
+  return new AbortController().signal
+}
+
+/** As S3 makes it of those of the parts. */
+function etagOf(parts: readonly CompletedPart[]): string | undefined {
+  const sums = parts.map(({ ETag = '' }) => Buffer.from(ETag.replaceAll('"', ''), 'hex'))
+  const md5 = md5Of(Buffer.concat(sums))
+  return md5 && `"${md5.hex}-${parts.length}"`
+}
+
 /** Undefined where the system forbids MD5. */
 function md5Of(bytes: Uint8Array): { hex: string; base64: string } | undefined {
   const state = md5Stream()
@@ -189,6 +216,12 @@ function md5Of(bytes: Uint8Array): { hex: string; base64: string } | undefined {
 
 function isTaken(error: unknown): boolean {
   return BackupError.is(error) && (error.details.status === 412 || error.details.s3Code === 'PreconditionFailed')
+}
+
+/** The store has answered that it did not. */
+function isRefused(error: unknown): boolean {
+  const status = BackupError.is(error) ? Number(error.details.status ?? 0) : 0
+  return status >= 400 && status < 500 && status !== 408
 }
 
 function isGone(error: unknown): boolean {
