@@ -23,7 +23,7 @@ export async function backUp(actor: Actor): Promise<void> {
     const engine = await openEngine(settings, name, { target: watched(targetOf(settings.place), journal) })
     try {
       for (let runs = 1 + random() * RUNS_OF_ENGINE; runs > 0 && !actor.stopped(); runs--) {
-        if (tree.isCommitted && random() > SAME_AGAIN) tree.change()
+        if (tree.isCommitted && (!tree.isWhole || random() > SAME_AGAIN)) tree.change()
         await backUpOnce(engine, tree.generation, journal)
         tree.isCommitted = true
         actor.pieceDone()
@@ -43,6 +43,8 @@ async function backUpOnce(engine: BackupEngine, generation: number, journal: Jou
 class OwnTree {
   generation = -1
   isCommitted = true
+  /** False at the beginning of a life: the one before may have been ended in the middle of the next change. */
+  isWhole = false
   readonly #actor: Actor
 
   /** Goes on from where the last life was ended. A backup that may have been cut short is made again. */
@@ -65,6 +67,7 @@ class OwnTree {
     journal.write({ what: 'tree', generation })
     this.generation = generation
     this.isCommitted = false
+    this.isWhole = true
   }
 }
 
