@@ -45,6 +45,8 @@ interface StartOptions {
   readonly database?: string | undefined
   /** For its standard input. */
   readonly input?: Uint8Array
+  /** As in PGOPTIONS, besides those of the connection. */
+  readonly settings?: string
 }
 
 /** Runs programs against one server. `dispose` ends them and removes what was written for them. */
@@ -68,11 +70,15 @@ export class DumpRunner {
     this.#env = { ...libpqEnvironment(this.#address), ...(await this.#tlsEnvironment()) }
   }
 
-  start(program: Program, args: readonly string[], { database, input }: StartOptions = {}): DumpChild {
+  start(program: Program, args: readonly string[], { database, input, settings = '' }: StartOptions = {}): DumpChild {
     // An abort ends what runs while the plan is still being made: nobody would end what is begun after it.
     if (this.#disposed) throw abortError()
     // The name of the database is in the environment too: as an argument it could be taken for a connection string.
-    const address = { ...this.#env, ...(database === undefined ? {} : { PGDATABASE: database }) }
+    const address = {
+      ...this.#env,
+      ...(database === undefined ? {} : { PGDATABASE: database }),
+      ...(settings === '' ? {} : { PGOPTIONS: `${this.#env?.PGOPTIONS ?? ''} ${settings}`.trim() }),
+    }
     const spawned = spawn(join(this.client.binDir, program), [...args, ...this.#more(program, args)], {
       // pg_restore talks to no server.
       env: { ...process.env, ...ELSEWHERE, LC_ALL: 'C', ...(program === 'pg_restore' ? {} : address) },

@@ -18,7 +18,7 @@ export interface PlainDumpOptions<Ref = string> {
 
 const INCLUDE = /^\\ir (.+)$/
 /** Greedy: names of tables may hold anything, in the file's name each quote is doubled. */
-const COPY = /^\\copy (.+) from '((?:[^']|'')*)'$/
+const COPY = /^\\copy (.+) from '((?:[^']|'')*)'( WITH \([^()]*\))?$/
 
 /**
  * Like `pg_dump`'s plain output: schema, rows, large objects, sequences, indexes and constraints. Load it with
@@ -50,7 +50,7 @@ async function* expanded(
   if (included) return yield* await read(fromScripts(included[1]!))
   const copied = COPY.exec(line)
   if (!copied) return yield bytes(`${line}\n`)
-  yield bytes(`COPY ${copied[1]} FROM stdin;\n`)
+  yield bytes(`COPY ${copied[1]} FROM stdin${copied[3] ?? ''};\n`)
   yield* await read(copied[2]!.replaceAll("''", "'"))
   yield bytes('\\.\n\n')
 }

@@ -23,6 +23,8 @@ export interface RangeState {
 }
 
 export interface RangePlan extends RangeState {
+  /** Of the bytes that are read, where it is not that of the session. */
+  readonly encoding?: string | undefined
   readonly ranges: readonly Range[]
   readonly orderBy: readonly string[]
 }
@@ -131,12 +133,21 @@ export function copyStatement(table: Table, plan: RangePlan, range: Range): stri
   const columns = table.columns.filter(({ generated }) => generated === '').map(({ name }) => quoteIdent(name))
   const name = quoteQualified(table.schema, table.name)
   const conditions = [...boundsOf(table, plan, range), ...(table.where === null ? [] : [`(${table.where})`])]
+  const how = copyEncoding(plan.encoding)
   if (conditions.length === 0 && plan.orderBy.length === 0) {
-    return `COPY ${name} ${columns.length > 0 ? `(${columns.join(', ')}) ` : ''}TO STDOUT`
+    return `COPY ${name} ${columns.length > 0 ? `(${columns.join(', ')}) ` : ''}TO STDOUT${how}`
   }
   const where = conditions.length > 0 ? ` WHERE ${conditions.join(' AND ')}` : ''
   const order = plan.orderBy.length > 0 ? ` ORDER BY ${plan.orderBy.map(quoteIdent).join(', ')}` : ''
-  return `COPY (SELECT ${columns.join(', ')} FROM ONLY ${name}${where}${order}) TO STDOUT`
+  return `COPY (SELECT ${columns.join(', ')} FROM ONLY ${name}${where}${order}) TO STDOUT${how}`
+}
+
+/** The end of a COPY statement. */
+export function copyEncoding(encoding: string | undefined, others = ''): string {
+  const options = [others, encoding === undefined ? '' : `ENCODING ${quoteLiteral(encoding)}`].filter(
+    (one) => one !== '',
+  )
+  return options.length === 0 ? '' : ` WITH (${options.join(', ')})`
 }
 
 function boundsOf(table: Table, plan: RangePlan, { lower, upper }: Range): string[] {

@@ -141,6 +141,7 @@ function tableFacts(table: Table, plan: RangePlan | undefined): Readonly<Record<
     ...(plan === undefined || plan.orderBy.length === 0 ? {} : { rowOrderBy: plan.orderBy }),
     ...(table.key.length === 0 ? {} : { key: table.key.map((column) => column.name) }),
     ranges: plan?.ranges.length ?? 0,
+    ...(plan?.encoding === undefined ? {} : { encoding: plan.encoding }),
     ...(table.where === null ? {} : { where: table.where }),
     ...(unlogged ? { unlogged } : {}),
     ...(table.extension === null ? {} : { extension: table.extension }),

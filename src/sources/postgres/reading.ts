@@ -17,6 +17,7 @@ import { archiveEntries, globalsEntry, type SchemaHashes, schemaEntries, textEnt
 import { TableReading } from './reading-tables.ts'
 import { restoreScript } from './restore-script.ts'
 import { warnOfRoots } from './roots.ts'
+import { MONETARY, rowEncoding } from './session-pins.ts'
 import type { Lead } from './snapshot-lead.ts'
 import { SnapshotWorkers } from './snapshot-workers.ts'
 import { IncrementalRun } from './xmin/incremental-run.ts'
@@ -67,6 +68,7 @@ export class DatabaseReading {
     const facts = {
       ...this.#plan.facts,
       prefix: this.prefix,
+      monetary: MONETARY,
       snapshot: { xmin, lsn },
       schemaSha256:
         this.#plan.hashes.length === 0
@@ -202,7 +204,8 @@ async function planOf(
     return undefined
   }
   const ranges = previous?.[tablePath('', table.schema, table.name)]?.ranges
-  return planRanges(lead.client, table, settings.rowOrder, ranges)
+  const plan = await planRanges(lead.client, table, settings.rowOrder, ranges)
+  return { ...plan, encoding: rowEncoding(lead.pins.encoding) }
 }
 
 /** A query that sorts does not notice that nobody listens any more. */

@@ -8,7 +8,7 @@ import type { PgClient } from './connection.ts'
 import type { DumpRunner } from './dump-client.ts'
 import { schemaArguments } from './dump-client-args.ts'
 import type { PostgresSettings } from './options.ts'
-import { type Pins, sessionPins } from './session-pins.ts'
+import { MONETARY, type Pins, sessionPins } from './session-pins.ts'
 
 export interface SchemaDraft {
   /** The whole schema as pg_dump's custom archive, about a kilobyte for a table: pg_restore cuts every script out of it. */
@@ -28,9 +28,19 @@ export async function draftSchema(
   const { rows } = await client.query<{ id: string }>('SELECT pg_catalog.pg_export_snapshot() AS id')
   const child = runner.start('pg_dump', schemaArguments(settings, rows[0]!.id, pins.encoding), {
     database: client.database,
+    settings: await monetarySettings(client),
   })
   const fingerprint = await schemaFingerprint(client)
   const archive = await child.all()
   await client.query('COMMIT')
   return { archive, fingerprint }
+}
+
+/** Only where it matters: a pooler between may refuse settings at the start of a connection. */
+async function monetarySettings(client: PgClient): Promise<string> {
+  const { rows } = await client.query<{ differs: boolean }>(
+    `SELECT EXISTS (SELECT FROM pg_catalog.pg_settings WHERE name = 'lc_monetary' AND reset_val NOT IN ('C', 'POSIX'))
+      AND EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE atttypid IN (790, 791) AND attrelid >= 16384) AS differs`,
+  )
+  return rows[0]!.differs ? `-c lc_monetary=${MONETARY}` : ''
 }

@@ -15,7 +15,7 @@ import { quoteQualified } from './names.ts'
 import type { PostgresSettings } from './options.ts'
 import { pgError, sqlState } from './pg-error.ts'
 import { draftSchema, type SchemaDraft } from './schema-draft.ts'
-import { type Pins, sessionPins } from './session-pins.ts'
+import { MONETARY, type Pins, sessionPins } from './session-pins.ts'
 
 /** Tables that come and go while they are listed: how often the list is made anew. */
 const ATTEMPTS = 8
@@ -80,7 +80,7 @@ export class Lead {
     const { lockWaitTimeoutMs, statementTimeoutMs } = settings
     const lead = new Lead(
       connection,
-      { encoding: rows[0]!.encoding, lockWaitTimeoutMs, statementTimeoutMs },
+      { encoding: rows[0]!.encoding, monetary: MONETARY, lockWaitTimeoutMs, statementTimeoutMs },
       settings,
       runner,
     )

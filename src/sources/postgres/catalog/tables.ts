@@ -109,7 +109,7 @@ function tableOf({ condition, ...row }: Row, selection: Selection): Table {
   const own = selection.where.get(row.oid)
   // The extension's own condition is a whole clause: 'WHERE NOT is_default'.
   const ofExtension = condition ? condition.replace(/^\s*where\b/i, '') : undefined
-  const both = [own, ofExtension].filter((sql) => sql !== undefined).map((sql) => `(${sql})`)
+  const both = [own, ofExtension].filter((sql) => sql !== undefined).map((sql) => `(${sql}\n)`)
   return {
     ...row,
     where: both.length > 0 ? both.join(' AND ') : null,

@@ -33,11 +33,44 @@ export function rawValues(line: string): (string | undefined)[] {
   return line.split('\t').map((value) => (value === '\\N' ? undefined : value))
 }
 
-/** What Postgres would print: escapes taken out, UTF-8 decoded. */
-export function plainValue(raw: string | undefined): string | null {
+/** By the names of Postgres, where TextDecoder has another one. */
+const DECODERS: Readonly<Record<string, string>> = {
+  LATIN1: 'iso-8859-1',
+  LATIN2: 'iso-8859-2',
+  LATIN3: 'iso-8859-3',
+  LATIN4: 'iso-8859-4',
+  LATIN5: 'iso-8859-9',
+  LATIN6: 'iso-8859-10',
+  LATIN7: 'iso-8859-13',
+  LATIN8: 'iso-8859-14',
+  LATIN9: 'iso-8859-15',
+  LATIN10: 'iso-8859-16',
+  EUC_JP: 'euc-jp',
+  EUC_KR: 'euc-kr',
+  EUC_CN: 'gbk',
+  KOI8R: 'koi8-r',
+  KOI8U: 'koi8-u',
+  WIN866: 'ibm866',
+}
+
+/** Text of a table's rows, whose bytes are of this encoding; of one that is not known here, a character for each byte. */
+export function textDecoder(encoding: string): (bytes: Buffer) => string {
+  if (encoding === 'UTF8') return (bytes) => bytes.toString('utf8')
+  const label =
+    DECODERS[encoding] ?? encoding.replace(/^WIN(125\d|874)$/, 'windows-$1').replace(/^ISO_8859_/, 'iso-8859-')
+  try {
+    const decoder = new TextDecoder(label)
+    return (bytes) => decoder.decode(bytes)
+  } catch {
+    return (bytes) => bytes.toString('latin1')
+  }
+}
+
+/** What Postgres would print: escapes taken out, decoded. */
+export function plainValue(raw: string | undefined, decode = textDecoder('UTF8')): string | null {
   if (raw === undefined) return null
   const text = raw.includes('\\') ? raw.replace(/\\(x[0-9A-Fa-f]{1,2}|[0-7]{1,3}|.)/gs, unescaped) : raw
-  return Buffer.from(text, 'latin1').toString('utf8')
+  return decode(Buffer.from(text, 'latin1'))
 }
 
 function unescaped(_all: string, code: string): string {

@@ -19,9 +19,9 @@ export function rowChange(
   }
 }
 
-function rowOf({ columns }: RowSide, line: string): Record<string, string | null> {
+function rowOf({ columns, decode }: RowSide, line: string): Record<string, string | null> {
   const values = rawValues(line)
-  return Object.fromEntries(columns.map((name, i) => [name, plainValue(values[i])]))
+  return Object.fromEntries(columns.map((name, i) => [name, plainValue(values[i], decode)]))
 }
 
 /** Raw values of the key; they are never null in a primary key. */

@@ -1,6 +1,6 @@
 /** A table of a snapshot, as its entries describe it, and the rows of those ranges that are asked for. */
 import { BackupError, type Json } from '../../../errors.ts'
-import { copyLines } from './copy-text.ts'
+import { copyLines, textDecoder } from './copy-text.ts'
 import type { RowEngine, RowEntry } from './diff-rows.ts'
 
 /** Types whose order in SQL is known here: numbers by value, uuids by their text. */
@@ -9,6 +9,8 @@ const INTEGERS = new Set(['smallint', 'integer', 'bigint', 'int2', 'int4', 'int8
 /** What is read of one side. */
 export interface RowSide {
   readonly columns: readonly string[]
+  /** Bytes of a value as text. */
+  decode?(bytes: Buffer): string
   /** Bytes of it. */
   readonly sizeBytes: number
   /** Batches of lines, from the beginning, each time it is called. */
@@ -75,6 +77,7 @@ export class RowTable {
     const integers = this.types(this.primaryKey).map((type) => INTEGERS.has(type))
     return {
       columns,
+      decode: textDecoder(String(this.facts.encoding ?? 'UTF8')),
       sizeBytes: ranges.reduce((sum, { size }) => sum + size, 0),
       lines: async function* () {
         for (const range of ranges) yield* copyLines(await open(range))

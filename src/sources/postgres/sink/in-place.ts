@@ -38,9 +38,7 @@ export async function fillInPlace(options: InPlaceOptions): Promise<void> {
   const { unit, client, reader, settings, warn } = options
   const { tables, largeObjects, prefix, others } = unit.database
   const rules: ScriptRules = { ...settings, inTransaction: true, warn }
-  await client.query(
-    `BEGIN READ WRITE; ${sessionPins({ encoding: unit.encoding })} SET LOCAL check_function_bodies = off`,
-  )
+  await client.query(`BEGIN READ WRITE; ${sessionPins(unit.pins)} SET LOCAL check_function_bodies = off`)
   // Event triggers of the database would fire at our DDL; only a superuser can keep them from it.
   await client.query(`SELECT pg_catalog.set_config('session_replication_role', 'replica', true)
     WHERE pg_catalog.current_setting('is_superuser') = 'on'`)

@@ -18,6 +18,8 @@ export interface TableToRestore extends TableName {
   readonly bytes: number
   readonly ranges: readonly SinkEntry[]
   readonly entry: SinkEntry
+  /** Of its rows, where it is not the one of the session. */
+  readonly encoding?: string
   /** Where it goes; the same names unless renamed. */
   readonly target: TableName
   /** Its rows are put into this table instead, which hands them to its partitions: not always to those they came from. */
@@ -113,6 +115,7 @@ function oneTable(entry: SinkEntry, rows: readonly SinkEntry[], prefix: string):
     bytes: ranges.reduce((sum, range) => sum + range.size, 0),
     ranges,
     entry,
+    ...(typeof facts.encoding === 'string' && { encoding: facts.encoding }),
     target: entry.from === undefined || entry.from === entry.path ? own : targetOf(entry.path, prefix),
   }
 }

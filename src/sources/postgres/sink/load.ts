@@ -3,6 +3,7 @@ import { BackupError } from '../../../errors.ts'
 import type { SinkEntry, SinkReader } from '../../sink.ts'
 import type { PgClient } from '../connection.ts'
 import { quoteIdent, quoteQualified } from '../names.ts'
+import { copyEncoding } from '../ranges.ts'
 import { copyIn } from './copy-in.ts'
 import { sourcePath, type TableName, type TableToRestore } from './layout.ts'
 import { sinkError } from './sql-error.ts'
@@ -92,11 +93,11 @@ async function* until(isOver: () => boolean, content: AsyncIterable<Uint8Array>)
  */
 async function loadFrozen(client: PgClient, job: LoadJob, reader: SinkReader): Promise<void> {
   await during(job, () => client.query(`BEGIN; TRUNCATE ONLY ${quoteQualified(job.at.schema, job.at.name)}`))
-  for (const range of job.table.ranges) await loadRange(client, job, range, reader, ' WITH (FREEZE)')
+  for (const range of job.table.ranges) await loadRange(client, job, range, reader, 'FREEZE')
   await during(job, () => client.query('COMMIT'))
 }
 
-/** One range at the end of the table. `how` goes to the end of the COPY statement. @throws BackupError RESTORE_MISMATCH */
+/** One range at the end of the table. `how`: an option of the COPY statement. @throws BackupError RESTORE_MISMATCH */
 export async function loadRange(
   client: PgClient,
   job: LoadJob,
@@ -104,7 +105,7 @@ export async function loadRange(
   reader: SinkReader,
   how = '',
 ): Promise<void> {
-  const sql = `COPY ${quoteQualified(job.at.schema, job.at.name)} ${columnList(job.table)} FROM STDIN${how}`
+  const sql = `COPY ${quoteQualified(job.at.schema, job.at.name)} ${columnList(job.table)} FROM STDIN${copyEncoding(job.table.encoding, how)}`
   const counted = new CountedBytes(reader.content(sourcePath(range)))
   const rows = await during(job, () => copyIn(client, sql, counted))
   refuseOther(range, 'rows', rows)

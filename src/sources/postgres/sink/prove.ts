@@ -3,7 +3,8 @@ import { sha256Stream } from '../../../crypto/hash.ts'
 import { BackupError } from '../../../errors.ts'
 import type { PgClient } from '../connection.ts'
 import { quoteQualified } from '../names.ts'
-import { sessionPins } from '../session-pins.ts'
+import { copyEncoding } from '../ranges.ts'
+import { type Pins, sessionPins } from '../session-pins.ts'
 import { copyOut } from './copy-in.ts'
 import { ownRows } from './extension-rows.ts'
 import type { TableToRestore } from './layout.ts'
@@ -45,7 +46,7 @@ function refuseCount(table: TableToRestore, count: number, expected: number): vo
 export async function proveHashes(
   client: PgClient,
   tables: readonly TableToRestore[],
-  encoding: string,
+  pins: Pins,
   inTransaction: boolean,
 ): Promise<void> {
   const provable = tables.filter(
@@ -53,7 +54,7 @@ export async function proveHashes(
       table.via === undefined && ownRows(table) === '' && table.ranges.length > 0 && table.ranges.every(hasProof),
   )
   try {
-    if (!inTransaction) await client.query(`BEGIN; ${sessionPins({ encoding })}`)
+    if (!inTransaction) await client.query(`BEGIN; ${sessionPins(pins)}`)
     for (const table of provable) await proveTable(client, table)
     if (!inTransaction) await client.query('COMMIT')
   } catch (error) {
@@ -67,7 +68,7 @@ function hasProof({ facts }: TableToRestore['ranges'][number]): boolean {
 
 async function proveTable(client: PgClient, table: TableToRestore): Promise<void> {
   const { schema, name } = table.target
-  const sql = `COPY ${quoteQualified(schema, name)} ${columnList(table)} TO STDOUT`
+  const sql = `COPY ${quoteQualified(schema, name)} ${columnList(table)} TO STDOUT${copyEncoding(table.encoding)}`
   const hashes = new RangeHashes(table.ranges.map(({ facts }) => Number(facts.rows)))
   for await (const chunk of await copyOut(client, sql)) hashes.update(chunk)
   const found = hashes.end()

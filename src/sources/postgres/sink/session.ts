@@ -76,8 +76,7 @@ export class PostgresSinkSession implements SinkSession {
     const work = await this.#createScratch(unit)
     this.#work.push(work)
     const clients = [work.client]
-    while (clients.length < settings.jobs)
-      clients.push(await this.#sessions.openForLoading(work.database, unit.encoding))
+    while (clients.length < settings.jobs) clients.push(await this.#sessions.openForLoading(work.database, unit.pins))
     await fillDatabase({ unit, clients, reader, settings, warn, ordered: this.#provesHashes() })
     for (const client of clients.slice(1)) await this.#sessions.close(client)
   }
@@ -95,7 +94,7 @@ export class PostgresSinkSession implements SinkSession {
       await dropDatabase(maintenance, database)
       await createDatabase(maintenance, database, unit.database.facts, live?.tablespace ?? undefined)
       await markDatabase(maintenance, database, scratchMark(target, this.#context.runId))
-      return await this.#sessions.openForLoading(database, unit.encoding)
+      return await this.#sessions.openForLoading(database, unit.pins)
     })
     return { unit, database, client }
   }
@@ -120,7 +119,7 @@ export class PostgresSinkSession implements SinkSession {
     const inPlace = unit.strategy === 'in-place'
     if (!schemaOnly) await proveCounts(client, unit.database.tables)
     if (!schemaOnly && this.#provesHashes()) {
-      await proveHashes(client, unit.database.tables, unit.encoding, inPlace)
+      await proveHashes(client, unit.database.tables, unit.pins, inPlace)
     }
     await runChecks(client, checks, inPlace)
   }

@@ -3,7 +3,7 @@ import { abortError, onAbort } from '../../../util/abort.ts'
 import { Connector } from '../connect.ts'
 import type { Connection, PgClient } from '../connection.ts'
 import { sqlState } from '../pg-error.ts'
-import { sessionPins } from '../session-pins.ts'
+import { type Pins, sessionPins } from '../session-pins.ts'
 import type { SinkSettings } from './options.ts'
 
 export class Sessions {
@@ -29,9 +29,9 @@ export class Sessions {
   }
 
   /** To a database that is only written to by this restore: never one of a pool's connections. */
-  async openForLoading(database: string, encoding: string): Promise<PgClient> {
+  async openForLoading(database: string, pins: Pins): Promise<PgClient> {
     const client = await this.open(database)
-    await client.query(loadingSettings(encoding))
+    await client.query(loadingSettings(pins))
     // Where the server knows it: a backend that builds an index sees that its client was killed.
     await client.query("SET client_connection_check_interval = '2s'").catch(() => {})
     return client
@@ -88,8 +88,8 @@ const OWN_SETTINGS = `SET default_transaction_read_only = off; SELECT pg_catalog
 /** No such database, no right to connect, connections not allowed. */
 const MAY_TRY_NEXT: ReadonlySet<string> = new Set(['3D000', '42501', '55000', '28000'])
 
-function loadingSettings(encoding: string): string {
-  const pins = sessionPins({ encoding }).replaceAll('SET LOCAL ', 'SET ')
+function loadingSettings(settings: Pins): string {
+  const pins = sessionPins(settings).replaceAll('SET LOCAL ', 'SET ')
   const memory = `SELECT pg_catalog.set_config('maintenance_work_mem', '256MB', false)
     WHERE pg_catalog.pg_size_bytes(pg_catalog.current_setting('maintenance_work_mem')) < 268435456`
   return `${pins} SET synchronous_commit = off; SET check_function_bodies = off; SET client_min_messages = warning;

@@ -2,6 +2,7 @@
 import { BackupError } from '../../../errors.ts'
 import type { SinkContext, SinkReader } from '../../sink.ts'
 import { isLateEntry } from '../schema-cut.ts'
+import type { Pins } from '../session-pins.ts'
 import type { SqlStatement } from '../sql-split.ts'
 import { type DatabaseToRestore, readLayout } from './layout.ts'
 import { readScript } from './objects.ts'
@@ -16,7 +17,8 @@ export interface Unit {
   readonly strategy: 'scratch-swap' | 'new-database' | 'in-place'
   /** Not all of its tables, or some under another name, or not its large objects. */
   readonly partial: boolean
-  readonly encoding: string
+  /** What was set when its rows were read. */
+  readonly pins: Pins
 }
 
 /** @throws BackupError INVALID_OPTIONS, RESTORE_MISMATCH, UNSUPPORTED */
@@ -57,7 +59,10 @@ async function readUnit(
     target: settings.database ?? (count === 1 ? databaseOf(settings) : undefined) ?? database.name,
     strategy,
     partial,
-    encoding: String(database.facts.encoding ?? 'UTF8'),
+    pins: {
+      encoding: String(database.facts.encoding ?? 'UTF8'),
+      ...(typeof database.facts.monetary === 'string' && { monetary: database.facts.monetary }),
+    },
   }
 }
 
