@@ -15,6 +15,8 @@ interface Command {
 const CONNECT_TIMEOUT_MS = 10_000
 const REQUEST_TIMEOUT_MS = 60_000
 const EXPIRED = new Set(['ExpiredToken', 'ExpiredTokenException', 'TokenRefreshRequired'])
+/** Of keys that were good before: somebody has taken them back, and a function has others by now. */
+const REVOKED = new Set(['InvalidAccessKeyId', 'InvalidToken'])
 
 export class S3Connection {
   readonly bucket: string
@@ -22,6 +24,9 @@ export class S3Connection {
   readonly #options: S3ConnectionOptions
   readonly #queue: PQueue
   readonly #secrets = new Set<string>()
+  readonly #failedBy = new WeakMap<Error, S3ClientLike>()
+  /** Clients whose credentials the store has taken at least once. */
+  readonly #accepted = new WeakSet<S3ClientLike>()
   #sdk: Promise<Sdk> | undefined
   #client: S3ClientLike | undefined
 
@@ -51,17 +56,41 @@ export class S3Connection {
     const sdk = await this.#load()
     const sent = this.#queue.add(async () => {
       throwIfAborted(signal)
-      const options = signal === undefined ? {} : { abortSignal: signal }
-      return await use(await this.#clientOf(sdk).send(make(sdk), options))
+      return await this.#sendWith(this.#clientOf(sdk), make(sdk), signal, use)
     })
     return await race(sent, signal)
   }
 
-  /** For `catch`: makes the BackupError, and sees to it that expired credentials are not used again. */
-  errorOf(error: unknown, call: Omit<S3Call, 'bucket' | 'renewable' | 'secrets'>): BackupError {
-    const renewable = this.#options.client === undefined && typeof this.#options.credentials !== 'object'
-    if (renewable && EXPIRED.has(nameOf(error) ?? '')) this.#forgetClient()
-    return s3Error(error, { ...call, bucket: this.bucket, renewable, secrets: [...this.#secrets] })
+  async #sendWith(
+    client: S3ClientLike,
+    command: Command,
+    signal: AbortSignal | undefined,
+    use: (output: unknown) => Promise<unknown>,
+  ): Promise<unknown> {
+    try {
+      const output = await client.send(command, signal === undefined ? {} : { abortSignal: signal })
+      this.#accepted.add(client)
+      return await use(output)
+    } catch (error) {
+      if (error instanceof Error) this.#failedBy.set(error, client)
+      throw error
+    }
+  }
+
+  /** For `catch`: makes the BackupError, and sees to it that credentials that have ended are not used again. */
+  errorOf(error: unknown, call: Omit<S3Call, 'bucket' | 'renewable' | 'isRevoked' | 'secrets'>): BackupError {
+    const { client, credentials } = this.#options
+    const renewable = client === undefined && typeof credentials !== 'object'
+    const failed = this.#failedBy.get(error as Error)
+    const isRevoked =
+      typeof credentials === 'function' &&
+      REVOKED.has(nameOf(error) ?? '') &&
+      failed !== undefined &&
+      this.#accepted.has(failed)
+    const hasEnded = isRevoked || (renewable && EXPIRED.has(nameOf(error) ?? ''))
+    // Others that failed with the same ones come later.
+    if (hasEnded && failed === this.#client) this.#forgetClient()
+    return s3Error(error, { ...call, bucket: this.bucket, renewable, isRevoked, secrets: [...this.#secrets] })
   }
 
   /** Ends its connections once nothing is under way. A call that comes later opens new ones. */
@@ -105,6 +134,8 @@ export class S3Connection {
       // Trailers with checksums of the SDK's choice break several stores; a SHA-256 is sent in another way.
       requestChecksumCalculation: 'WHEN_REQUIRED',
       responseChecksumValidation: 'WHEN_REQUIRED',
+      // With it, the SDK opens a connection of its own for each large put, and waits a round trip before it sends the body.
+      expectContinueHeader: false,
       requestHandler: {
         connectionTimeout: CONNECT_TIMEOUT_MS,
         socketTimeout: requestTimeoutMs ?? REQUEST_TIMEOUT_MS,

@@ -22,6 +22,8 @@ export interface S3Call {
   readonly signal?: AbortSignal | undefined
   /** Whether others can be had when credentials have expired. */
   readonly renewable?: boolean
+  /** Whether its credentials were good before and are not any more, and others will be asked for. */
+  readonly isRevoked?: boolean
   /** Never to be shown. */
   readonly secrets?: readonly string[]
 }
@@ -104,13 +106,13 @@ function fitting(meaning: Meaning, message: string): Meaning {
 }
 
 function made({ code, what, hint, retryable = false }: Meaning, error: SdkError, call: S3Call): BackupError {
-  const { operation, bucket, key, renewable = false, secrets } = call
+  const { operation, bucket, key, renewable = false, isRevoked = false, secrets } = call
   const name = nameOf(error)
   const where = key === undefined ? `the bucket ${bucket}` : `${key} in the bucket ${bucket}`
   const expired = renewable && (BY_NAME.get(name ?? '')?.what ?? '').includes('expired')
   return new BackupError(code, `${what} (${operation} of ${where}: ${shown(name, error)})`, {
     origin: 'target',
-    retryable: retryable || expired,
+    retryable: retryable || expired || isRevoked,
     details: { operation, bucket, ...(key !== undefined && { key }), ...factsOf(name, error) },
     ...(hint !== undefined && { hint }),
     // Not the error itself: it holds the request and its headers, and what the store says of a wrong signature.
