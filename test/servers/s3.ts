@@ -90,7 +90,8 @@ function startKeeper(options: KeeperOptions): void {
 
 /** Undefined where nobody listens, or whoever does is about to end. @throws Error that says why no server starts. */
 async function tryAttach(path: string): Promise<Attached | undefined> {
-  const socket = connect(path)
+  // Each question to `radosgw-admin` listens for its end.
+  const socket = connect(path).setMaxListeners(0)
   const lines = createInterface({ input: socket })
   // An error of the socket comes out of the interface as well.
   lines.on('error', () => {})
