@@ -1,9 +1,11 @@
 /** What every verb that reads needs: threads, an index that is up to date, and worker sessions that can ask for bytes. */
+import { BackupError } from '../errors.ts'
 import { rangeThrough } from '../repository/cache/object-cache.ts'
 import { onAbort } from '../util/abort.ts'
 import type { Lease } from '../workers/pool.ts'
 import { type Handlers, Moved, type Session, type Thread } from '../workers/rpc.ts'
 import type { RangeRequest } from '../workers/segment-open.ts'
+import { readMoved, segmentsWithin } from './moved-segments.ts'
 import { readPack } from './pack-bytes.ts'
 import type { EngineContext } from './types-context.ts'
 
@@ -59,8 +61,28 @@ export class Reading {
   }
 
   /** Stored bytes of a pack; they own their buffer. */
-  range({ pack, start, end }: RangeRequest, signal: AbortSignal = this.signal): Promise<Uint8Array<ArrayBuffer>> {
-    return readPack(this.engine.target, pack, { range: { start, end }, signal })
+  async range({ pack, start, end }: RangeRequest, signal: AbortSignal = this.signal): Promise<Uint8Array<ArrayBuffer>> {
+    const range = { start, end }
+    try {
+      return await readPack(this.engine.target, pack, { range, signal })
+    } catch (error) {
+      if (!BackupError.is(error) || error.code !== 'OBJECT_MISSING') throw error
+      const moved = await this.moved(pack, range, signal)
+      if (moved) return moved
+      throw error
+    }
+  }
+
+  /** A prune may have ended since the index was read: reads `gc/` and the index again, once for each range. */
+  private async moved(
+    pack: string,
+    range: { start: number; end: number },
+    signal: AbortSignal,
+  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const { repository, target } = this.engine
+    const gone = segmentsWithin(repository.index.index, pack, range)
+    await repository.refreshIndex(this.lease, signal)
+    return readMoved(target, repository.index.index, gone, range, signal)
   }
 
   private abort(reason: unknown): void {

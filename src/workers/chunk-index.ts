@@ -5,6 +5,7 @@
 
 import type { PackFacts } from '../model/fragment.ts'
 import { CHUNK_ROW_BYTES, decodeDirectory, directoryCounts } from '../model/pack.ts'
+import { firstWhere } from '../util/search.ts'
 import { IdTable, type IdTablePlain } from './id-table.ts'
 
 /** Columns of a chunk: segment number, offset in the raw segment, length. */
@@ -261,18 +262,6 @@ export interface IndexedSegment {
   chunks: number
 }
 
-/** First number from 0 to `count` at which `reached` is true, given that it stays true from there. */
-function firstWhere(count: number, reached: (at: number) => boolean): number {
-  let low = 0
-  let high = count
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (reached(middle)) high = middle
-    else low = middle + 1
-  }
-  return low
-}
-
 /** All tables together, oldest first. */
 export class ChunkIndex {
   readonly tables: ChunkTable[]
@@ -288,10 +277,17 @@ export class ChunkIndex {
     return false
   }
 
-  /** For readers: a place to read it from. */
+  /**
+   * For readers: a place to read it from. One in an absent pack only where there is no other: a session that began before
+   * a prune ended does not have the tables that say where it is now, and the main thread, which has, finds it.
+   */
   find(id: Uint8Array, at = 0): Location | undefined {
     for (const [number, table] of this.tables.entries()) {
       const entry = table.findLive(id, at)
+      if (entry >= 0) return table.location(entry, number)
+    }
+    for (const [number, table] of this.tables.entries()) {
+      const entry = table.ids.find(id, at)
       if (entry >= 0) return table.location(entry, number)
     }
     return undefined

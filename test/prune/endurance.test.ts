@@ -65,7 +65,7 @@ class Month {
     const id = `h${host}n${++this.names}`
     if (kind < 5)
       return this.start(id, host, 'backups', (target, clock) =>
-        this.world.write(target, clock, this.wants(host), undefined, id),
+        this.world.write(target, clock, this.wants(host), undefined, `${this.stamp()}-${id}`),
       )
     if (kind < 7) return this.forget(id, host)
     if (kind < 9) {
@@ -78,6 +78,14 @@ class Month {
       )
     }
     return this.start(id, host, 'merges', (target) => this.world.merge(target))
+  }
+
+  /** As ids of snapshots begin. */
+  private stamp(): string {
+    return new Date(START + this.day * DAY_MS)
+      .toISOString()
+      .replace(/[-:.Z]/g, '')
+      .toLowerCase()
   }
 
   /** A few things that change from day to day; hosts share most of them. */
@@ -154,5 +162,5 @@ for (const seed of [1, 2, 3]) {
 
 it('notices when a rule is left out', async () => {
   const world = await World.create()
-  await expect(new Month(world, 1, { marksAgain: false }).play()).rejects.toThrow(/snapshots/)
+  await expect(new Month(world, 1, { marksAgain: false }).play()).rejects.toThrow(/^day \d+: expected \[/)
 })

@@ -19,9 +19,13 @@ export interface Bounds {
   preemptions: number
   /** Calls whose reply is lost or late, and actors that die. */
   faults: number
+  /** Who may be made to wait. Default: everybody. */
+  preempted?: readonly string[]
   fates?: readonly Fate[]
   /** Whose calls they strike. Default: everybody's. */
   victims?: readonly string[]
+  /** Which branch is next: the last one, or any, drawn from a seed. The same schedules in the end. */
+  seed?: number
   /** Stop, unfinished, after so many milliseconds. */
   maxMs?: number
 }
@@ -58,11 +62,13 @@ class Explorer {
   private readonly seen = new Map<string, number[]>()
   private readonly finished = new Set<string>()
   private readonly endMs: number
+  private random: number
   private readonly found: Explored = { schedules: 0, states: 0, steps: 0, complete: true }
 
   constructor(scene: Scene, bounds: Bounds) {
     this.scene = scene
     this.bounds = bounds
+    this.random = bounds.seed ?? 0
     this.branches = [{ path: [], left: { preemptions: bounds.preemptions, faults: bounds.faults } }]
     this.endMs = performance.now() + (bounds.maxMs ?? Number.POSITIVE_INFINITY)
   }
@@ -71,10 +77,20 @@ class Explorer {
     const { found } = this
     while (this.branches.length > 0 && found.loss === undefined) {
       if (performance.now() > this.endMs) return { ...found, complete: false }
-      await this.schedule(this.branches.pop()!)
+      await this.schedule(this.nextBranch())
       found.schedules++
     }
     return found
+  }
+
+  private nextBranch(): Branch {
+    const { branches } = this
+    if (this.bounds.seed === undefined) return branches.pop()!
+    this.random = (Math.imul(this.random, 1664525) + 1013904223) >>> 0
+    const at = Math.floor((this.random / 4294967296) * branches.length)
+    const last = branches.length - 1
+    ;[branches[at], branches[last]] = [branches[last]!, branches[at]!]
+    return branches.pop()!
   }
 
   /** One schedule: the path of the branch, then straight on. What else could be done on the way becomes branches. */
@@ -133,10 +149,11 @@ class Explorer {
     const last = taken.at(-1)
     const lastActor = last === undefined ? undefined : scheduler.actors[last.actor]
     const goesOn = lastActor?.pending !== undefined && !lastActor.pending.pauses
+    const mayWait = !goesOn || (this.bounds.preempted?.includes(lastActor.name) ?? true)
     const straight = lastActor?.pending && goesOn ? last!.actor : enabled[0]!
     for (const actor of enabled) {
       const preemptions = left.preemptions - (goesOn && actor !== last!.actor ? 1 : 0)
-      if (preemptions < 0) continue
+      if (preemptions < 0 || (actor !== straight && !mayWait)) continue
       if (actor !== straight) this.add(taken, { actor, fate: 'done' }, { ...left, preemptions })
       if (left.faults === 0) continue
       for (const fate of this.fatesOf(scheduler.actors[actor]!)) {

@@ -23,12 +23,13 @@ interface Depth {
 const DEPTHS: readonly Depth[] = [
   { actors: ['writer1', 'prune1', 'forget'], preemptions: 1, faults: 0 },
   { actors: ['writer1', 'prune1'], preemptions: 0, faults: 1 },
+  { actors: ['writer1', 'prune1'], preemptions: 2, faults: 0, contents: 'whole' },
   { actors: ['merge1', 'merge2', 'oldWriter'], preemptions: 1, faults: 0 },
-  { actors: ['prune1', 'prune2', 'forget'], preemptions: 1, faults: 0, contents: 'doubled', maxMs: 3000 },
-  { actors: ['writer1', 'prune1', 'forget'], preemptions: 1, faults: 1, contents: 'whole', maxMs: 3000 },
-  { actors: ['oldWriter', 'prune1', 'prune2', 'merge1'], preemptions: 1, faults: 0, contents: 'whole', maxMs: 3000 },
-  { actors: ['writer1', 'writer2', 'prune1', 'forget', 'merge1'], preemptions: 1, faults: 0, maxMs: 4000 },
-  { actors: ['writer1', 'writer2', 'prune1', 'prune2', 'forget'], preemptions: 1, faults: 1, maxMs: 3000 },
+  { actors: ['prune1', 'prune2', 'forget'], preemptions: 1, faults: 0, contents: 'doubled' },
+  { actors: ['writer1', 'prune1', 'forget'], preemptions: 1, faults: 1, contents: 'whole', maxMs: 2000 },
+  { actors: ['oldWriter', 'prune1', 'prune2', 'merge1'], preemptions: 1, faults: 0, contents: 'whole', maxMs: 2000 },
+  { actors: ['writer1', 'writer2', 'prune1', 'forget', 'merge1'], preemptions: 1, faults: 0, maxMs: 3000 },
+  { actors: ['writer1', 'writer2', 'prune1', 'prune2', 'forget'], preemptions: 1, faults: 1, maxMs: 2000 },
 ]
 
 describe('the protocol', () => {
@@ -61,7 +62,7 @@ describe('each rule is needed: without it a snapshot loses a chunk', () => {
     it(what, { timeout: TEST_MS }, async () => {
       const world = await World.create()
       const { loss } = await explore(await scene(world, actors, rules, contents), bounds)
-      expect(loss?.what.join()).toMatch(/^snapshots\/\w+: \w/)
+      expect(loss?.what.join()).toMatch(/^snapshots\/[\w-]+: \w/)
     })
   }
 

@@ -1,7 +1,7 @@
 /** Forget and prune by the engine: what is kept restores exactly, what is not is gone. */
 import { rmSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { type BackupEngine, memoryTarget, systemClock, type Target, wrapTarget } from '../../src/index.ts'
+import { type BackupEngine, filesystem, memoryTarget, systemClock, type Target, wrapTarget } from '../../src/index.ts'
 import {
   codeOf,
   expectSound,
@@ -148,6 +148,40 @@ function holding(target: Target, prefix: string, until: Promise<void>): { target
   }
   return { target: wrapTarget(target, { put } satisfies Partial<Target>), reached: promise }
 }
+
+describe('who reads while a prune ends', () => {
+  it('reads on, from where the prune has put what was needed', async () => {
+    // Segments never hold two sources: those of the one that goes are dead as a whole, and the others are copied as they are.
+    const target = memoryTarget()
+    makeGeneration(source(), 0)
+    makeGeneration(folder.at('other'), 7)
+    const both = await openOn(target, source(), {
+      sources: [filesystem({ name: 'data', path: source() }), filesystem({ name: 'other', path: folder.at('other') })],
+    })
+    const first = (await both.backup()).snapshot.id
+    await both.close()
+    const engine = await openOn(target, source())
+    const last = (await engine.backup()).snapshot.id
+    let prune: (() => Promise<unknown>) | undefined
+    const get: Target['get'] = async (key, options) => {
+      const now = key.startsWith('packs/') ? prune : undefined
+      prune = now ? undefined : prune
+      await now?.()
+      return target.get(key, options)
+    }
+    const reader = await openOn(wrapTarget(target, { get } satisfies Partial<Target>), source())
+    const plan = await reader.planRestore({ snapshot: last, to: { folder: folder.at('to') } })
+    await forgetAll(engine, [first])
+    let rewritten = 0
+    prune = async () => {
+      rewritten = (await pruneNow(engine, { minDeadShare: 0.01 })).rewritten.packs
+    }
+    await reader.restore(plan)
+    expect(rewritten).toBeGreaterThan(0)
+    expect(look(folder.at('to', 'data'))).toEqual(look(source()))
+    await Promise.all([engine.close(), reader.close()])
+  })
+})
 
 describe('plans', () => {
   it('say nothing and do nothing until they are confirmed', async () => {

@@ -7,7 +7,7 @@ import type { Scene } from './explorer.ts'
 import { litter, lostChunks } from './oracle.ts'
 import { hastyClock, targetOver } from './plain.ts'
 import type { Body } from './scheduler.ts'
-import { ALL_WRITER_RULES, contentName, type World, type WriterRules } from './world.ts'
+import { ALL_WRITER_RULES, contentName, oldId, type World, type WriterRules } from './world.ts'
 
 export interface Rules {
   writer: Partial<WriterRules>
@@ -44,8 +44,8 @@ async function base(world: World, { packs, snapshots }: Contents, isRandom: bool
     objects.set(key, records.seal('index', key, encodeFragment({ runId: 'old', packs: [pack] }, randomBytes(32))))
   }
   for (const [id, names] of Object.entries(snapshots)) {
-    const key = `snapshots/${id}`
-    objects.set(key, records.seal('snapshots', key, snapshotRecord.encode(world.snapshot(id, names))))
+    const key = `snapshots/${oldId(id)}`
+    objects.set(key, records.seal('snapshots', key, snapshotRecord.encode(world.snapshot(oldId(id), names))))
   }
   return objects
 }
@@ -73,13 +73,13 @@ export async function scene(
   const nameOf = rules.mergesByContent ? contentName : undefined
   const objects = await base(world, CONTENTS[contents], writer.randomPackNames)
   const actors: Record<ActorName, Body> = {
-    writer1: (target, clock) => world.write(target, clock, ['X', 'Z', 'N'], writer, 'w1'),
-    oldWriter: (target, clock) => world.write(target, clock, ['X', 'Z'], writer, 'w0', objects),
-    writer2: (target, clock) => world.write(target, clock, ['Z', 'Y'], writer, 'w2'),
+    writer1: (target, clock) => world.write(target, clock, ['X', 'Z', 'N'], writer, oldId('w1')),
+    oldWriter: (target, clock) => world.write(target, clock, ['X', 'Z'], writer, oldId('w0'), objects),
+    writer2: (target, clock) => world.write(target, clock, ['Z', 'Y'], writer, oldId('w2')),
     prune1: async (target, clock) => void (await world.prune(target, clock, rules.prune, 'p1')),
     prune2: async (target, clock) => void (await world.prune(target, clock, rules.prune, 'p2')),
-    forget: (target, clock) => world.forget(target, clock, 's0', rules.forgetsWithoutTombstone),
-    forgetWriter1: (target, clock) => world.forget(target, clock, 'w1', rules.forgetsWithoutTombstone),
+    forget: (target, clock) => world.forget(target, clock, oldId('s0'), rules.forgetsWithoutTombstone),
+    forgetWriter1: (target, clock) => world.forget(target, clock, oldId('w1'), rules.forgetsWithoutTombstone),
     merge1: (target) => world.merge(target, nameOf),
     merge2: (target) => world.merge(target, nameOf),
   }

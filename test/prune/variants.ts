@@ -75,7 +75,8 @@ export const VARIANTS: readonly Variant[] = [
     what: 'dead lists that are not passed on',
     actors: ['writer1', 'prune1', 'forget', 'prune2'],
     rules: { prune: { keepsDeadList: false } },
-    bounds: ONE,
+    bounds: { ...ONE, preempted: ['writer1'] },
+    contents: 'whole',
   },
   {
     what: 'dead lists that nobody reads',
@@ -87,7 +88,7 @@ export const VARIANTS: readonly Variant[] = [
     what: 'a create that is repeated after its reply was lost and the snapshot forgotten',
     actors: ['writer1', 'prune1', 'forgetWriter1', 'prune2'],
     rules: { writer: { commitsOnce: false }, prune: { keepsCommittedRuns: false } },
-    bounds: { preemptions: 1, faults: 1, fates: ['lost'], victims: ['writer1'] },
+    bounds: { preemptions: 1, faults: 1, preempted: ['writer1'], fates: ['lost'], victims: ['writer1'] },
     contents: 'whole',
   },
 ]

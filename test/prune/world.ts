@@ -27,20 +27,26 @@ import { readDeadPacks } from '../../src/repository/runs-absent.ts'
 import { Snapshots } from '../../src/repository/snapshots.ts'
 import { RepositoryWriter } from '../../src/repository/writer.ts'
 import { memoryTarget } from '../../src/targets/memory.ts'
-import { type Target, wrapTarget } from '../../src/targets/target.ts'
+import type { Target } from '../../src/targets/target.ts'
 import type { Clock } from '../../src/util/clock.ts'
 import { ChunkIndex } from '../../src/workers/chunk-index.ts'
 import { acquirePool, type Lease } from '../../src/workers/pool.ts'
-import { type Handlers, Moved, type Service, type Session, type Thread } from '../../src/workers/rpc.ts'
+import type { Handlers, Service, Thread } from '../../src/workers/rpc.ts'
 import { createService } from '../../src/workers/services.ts'
 import { createVault, type Vault, type VaultPlain } from '../../src/workers/vault.ts'
 import { openIn, snapshotOf } from '../repository/fixtures.ts'
 import { targetOver } from './plain.ts'
+import { following, hostOf, repeating, sessionOf } from './transport.ts'
 
 /** Content of chunks by name. D is what nobody needs, and large. */
 const CONTENT = (name: string): Uint8Array<ArrayBuffer> =>
   new TextEncoder().encode(`chunk ${name} `.repeat(name === 'D' ? 150 : 2))
 const OLD = new Date('2026-01-01T00:00:00Z')
+
+/** An id of a snapshot that was begun long ago: forgetting it leaves no tombstone. */
+export function oldId(name: string): string {
+  return `20260101t000000000-${name}`
+}
 
 /** What writers leave out of the protocol, one at a time. */
 export interface WriterRules {
@@ -109,8 +115,8 @@ export class World {
       id: 0,
       inline: true,
       open: async (service, init, handlers) => {
-        if (service === 'tree' || service === 'ingest') return sessionOf(this.store(init, handlers, rules), handlers)
-        return sessionOf(await createService(service, init, hostOf(handlers)), handlers)
+        if (service === 'tree' || service === 'ingest') return sessionOf(this.store(init, handlers, rules))
+        return sessionOf(await createService(service, init, hostOf(handlers)))
       },
     }
   }
@@ -286,51 +292,8 @@ export class World {
   }
 }
 
-/** Whatever the target is now. */
-function following(now: { target: Target }): Target {
-  return {
-    apiVersion: 1,
-    name: 'following',
-    traits: { ...now.target.traits, maxConcurrency: 1 },
-    put: (...args) => now.target.put(...args),
-    get: (...args) => now.target.get(...args),
-    stat: (...args) => now.target.stat(...args),
-    list: (...args) => now.target.list(...args),
-    delete: (...args) => now.target.delete(...args),
-    close: async () => {},
-  }
-}
-
-/** A transport that repeats a create whose reply it did not get, whatever has happened meanwhile. */
-function repeating(target: Target): Target {
-  return wrapTarget(target, {
-    put: (key, body, options) => target.put(key, body, options).catch(() => target.put(key, body, options)),
-  } satisfies Partial<Target>)
-}
-
 /** A name that says what is in a fragment, and comes back with it. */
 export function contentName(raw: Uint8Array): string {
   // The first 36 bytes are a version and random.
   return sha256Hex(raw.subarray(36))
-}
-
-function hostOf(handlers: Handlers) {
-  return {
-    aborted: false,
-    throwIfAborted: () => undefined,
-    yield: async () => undefined,
-    call: async (method: string, args: unknown) => unmoved(await handlers[method]!(args)),
-  }
-}
-
-function sessionOf(service: Service, _handlers: Handlers): Session {
-  return {
-    call: async <T>(method: string, args: unknown) => unmoved(await service.call(method, args)) as T,
-    abort: () => undefined,
-    close: async () => undefined,
-  }
-}
-
-function unmoved(value: unknown): unknown {
-  return value instanceof Moved ? value.value : value
 }

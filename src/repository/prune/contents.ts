@@ -44,6 +44,8 @@ export class PruneContents {
   readonly index: IndexSet
   private readonly options: ContentsOptions
   private marks: PruneMarksPlain[] = []
+  /** The tables that they are of. */
+  private marked: SharedArrayBuffer[] = []
   private sessions: Session[] = []
   private next = 0
   private readonly unlink: () => void
@@ -71,8 +73,18 @@ export class PruneContents {
     await this.endSessions()
     refuseDamaged(this.index)
     const { plain } = this.index
+    this.requireSameTables(plain)
     for (const { ids } of plain.slice(this.marks.length)) this.marks.push(PruneMarks.create(ids.capacity).plain)
     for (const thread of threads) this.track(await thread.open('prune', this.init(), this.handlers()))
+  }
+
+  /** Marks belong to their tables: were those built anew, the marks would say nothing true. */
+  private requireSameTables(plain: IndexSet['plain']): void {
+    const isSame = this.marks.every(
+      ({ chunks }, i) => plain[i]?.ids.buffer === this.marked[i] && chunks === plain[i]?.ids.capacity,
+    )
+    if (!isSame) throw new BackupError('INTERNAL', 'the index was built anew under its marks', { origin: 'repository' })
+    this.marked = plain.map(({ ids }) => ids.buffer)
   }
 
   /** All marks, for a walk from the start. `load` has to follow. */
