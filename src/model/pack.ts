@@ -25,6 +25,8 @@ export const PACK_HEADER_BYTES = 8 + PACK_RANDOM_BYTES
 export const FOOTER_BYTES = SECTION_BYTES + TRAILER_BYTES
 /** A pack is closed before it grows past this. Twice as much cost a backup 30 MB more memory and gained nothing. */
 export const PACK_BYTES = 8 * 1024 * 1024
+/** On far targets, which charge for requests and answer late. Targets are told to expect up to 18 MiB. */
+export const REMOTE_PACK_BYTES = 17 * 1024 * 1024
 /** Largest pack a reader accepts. */
 export const MAX_PACK_BYTES = 64 * 1024 * 1024
 export const SEGMENT_BYTES = 1024 * 1024

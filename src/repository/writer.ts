@@ -6,10 +6,11 @@ import { hex } from '../crypto/hash.ts'
 import { randomBytes } from '../crypto/random.ts'
 import { BackupError } from '../errors.ts'
 import type { PackFacts } from '../model/fragment.ts'
+import { PACK_BYTES, REMOTE_PACK_BYTES } from '../model/pack.ts'
 import type { Target } from '../targets/target.ts'
 import { type LinkedAbort, linkAbort, onAbort, throwIfAborted } from '../util/abort.ts'
 import type { ChunkTablePlain } from '../workers/chunk-index.ts'
-import { packStored, type StoreCounters } from '../workers/chunk-store.ts'
+import { packStored, type StoreCounters, type StorePlain } from '../workers/chunk-store.ts'
 import { IdTable } from '../workers/id-table.ts'
 import type { FinishedPack } from '../workers/pack-builder.ts'
 import { type Handlers, Moved, type Session, type Thread } from '../workers/rpc.ts'
@@ -38,8 +39,10 @@ export interface WriterOptions {
   onRead(bytes: number): void
 }
 
-/** Packs between two checkpoints: an interrupted run uploads at most these again. */
+/** Packs between two checkpoints: an interrupted run uploads at most these again, or what took `CHECKPOINT_MS`. */
 const CHECKPOINT_PACKS = 6
+/** The least time between two on a far target, where each of them is a request more. */
+const CHECKPOINT_MS = 10_000
 /** A run with more fragments than this leaves their union in their place, so that whoever opens next asks for few. */
 const MAX_FRAGMENTS = 2
 /** Of what a fragment of many packs says. A reader takes twice as much. */
@@ -56,6 +59,7 @@ export class RepositoryWriter {
   private superseded: string[] = []
   private checkpoints: Promise<void> = Promise.resolve()
   private checkpointFailure: unknown
+  private checkpointedAt = performance.now()
   private claims: IdTable[] = []
   private sessions: Session[] = []
   private storedBytes = 0
@@ -85,8 +89,10 @@ export class RepositoryWriter {
   }
 
   private async start(): Promise<void> {
-    const { threads, vault, index, onUnreadable } = this.options
-    const store = { tables: index.plain, claims: this.claims.map(({ plain }) => plain) }
+    const { target, threads, vault, index, onUnreadable } = this.options
+    const claims = this.claims.map(({ plain }) => plain)
+    const packBytes = target.traits.remote ? REMOTE_PACK_BYTES : PACK_BYTES
+    const store: StorePlain = { tables: index.plain, claims, packBytes }
     const last = threads.at(-1)!
     const opening = [
       this.openSession(last, 'tree', { vault, store }),
@@ -136,7 +142,7 @@ export class RepositoryWriter {
     this.unrecorded.push({ name, packBytes, directory })
     await keepTree(this.options.cache, hex(name), pack)
     onStored(packBytes)
-    if (this.unrecorded.length >= CHECKPOINT_PACKS) this.checkpoint()
+    if (this.isCheckpointDue()) this.checkpoint()
     this.growClaims()
     return packStored(pack.bytes)
   }
@@ -154,11 +160,17 @@ export class RepositoryWriter {
     }
   }
 
+  private isCheckpointDue(): boolean {
+    if (this.unrecorded.length < CHECKPOINT_PACKS) return false
+    return !this.options.target.traits.remote || performance.now() - this.checkpointedAt >= CHECKPOINT_MS
+  }
+
   /** Says in the repository where the chunks stored so far are. Runs behind the uploads; `finish` waits for it. */
   private checkpoint(): void {
     const packs = this.unrecorded
     if (packs.length === 0) return
     this.unrecorded = []
+    this.checkpointedAt = performance.now()
     this.checkpoints = this.checkpoints
       .then(() => this.putFragment(packs))
       .catch((error: unknown) => {

@@ -17,6 +17,8 @@ export interface StorePlain {
   tables: readonly ChunkTablePlain[]
   /** Ids that this run has claimed, shared by all its workers. Oldest first. */
   claims: readonly IdTablePlain[]
+  /** No pack becomes larger. */
+  packBytes: number
 }
 
 export interface StoreCounters {
@@ -76,7 +78,7 @@ export class ChunkStore {
     this.host = host
     this.index = new ChunkIndex(plain.tables)
     this.claims = plain.claims.map((claims) => new IdTable(claims))
-    this.packs = new PackBuilder(vault, kind, (pack) => this.send(pack))
+    this.packs = new PackBuilder(vault, kind, (pack) => this.send(pack), plain.packBytes)
   }
 
   addClaims(plain: IdTablePlain): void {

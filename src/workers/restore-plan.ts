@@ -19,10 +19,20 @@ export interface RestorePlanInit {
   root: TreeRoot | null
   source: string
   select: SelectorPlain
+  /** The target is: then a range that two windows need costs more than the memory of larger ones. */
+  far: boolean
 }
 
-const WINDOW_ENTRIES = 4096
-const WINDOW_BYTES = 64 * 1024 * 1024
+const MIB = 1024 * 1024
+/** What a window holds at most. */
+interface WindowLimits {
+  readonly entries: number
+  readonly bytes: number
+}
+const NEAR_WINDOW: WindowLimits = { entries: 4096, bytes: 64 * MIB }
+const FAR_WINDOW: WindowLimits = { entries: 131_072, bytes: 2048 * MIB }
+/** Files of several chunks, which may all be open at once. */
+const MAX_PARTED_FILES = 2048
 
 export async function createRestorePlan(init: RestorePlanInit, host: Host): Promise<Service> {
   return new RestorePlanner(await createVault(init.vault), init, host)
@@ -36,6 +46,7 @@ class RestorePlanner implements Service {
   private readonly firstOfGroup = new Map<string, string>()
   /** Directories whose times and modes are set when all they hold is there. */
   private readonly directories: EntryMeta[] = []
+  private readonly limits: WindowLimits
   private window: WindowBuilder
   private files = 0
   private begun = new Set<number>()
@@ -44,6 +55,7 @@ class RestorePlanner implements Service {
 
   constructor(vault: Vault, init: RestorePlanInit, host: Host) {
     this.host = host
+    this.limits = init.far ? FAR_WINDOW : NEAR_WINDOW
     this.reader = new ChunkReader(vault, new ChunkIndex(init.tables), host)
     this.cursor = init.root ? new EntryCursor(this.reader, init.root) : undefined
     this.selector = new EntrySelector(init.source, init.select)
@@ -79,9 +91,14 @@ class RestorePlanner implements Service {
       if (!this.selector.selects(meta)) continue
       for (const parent of this.selector.takeParents(meta)) this.addDirectory(parent)
       yield* this.add(meta, cursor)
-      if (this.window.entries >= WINDOW_ENTRIES || this.window.bytes >= WINDOW_BYTES) yield this.take(false)
+      if (this.isFull()) yield this.take(false)
     }
     yield this.take(true)
+  }
+
+  private isFull(): boolean {
+    const { entries, bytes, partedFiles } = this.window
+    return entries >= this.limits.entries || bytes >= this.limits.bytes || partedFiles >= MAX_PARTED_FILES
   }
 
   private async *add(entry: EntryMeta, cursor: EntryCursor): AsyncGenerator<RestoreWindow> {
@@ -118,7 +135,7 @@ class RestorePlanner implements Service {
     this.window.openFile(file, meta, false)
     let position = 0
     for await (const ref of this.refs(stream)) {
-      if (this.window.bytes >= WINDOW_BYTES) {
+      if (this.window.bytes >= this.limits.bytes) {
         this.window.markSplit(file)
         yield this.take(false)
         this.window.openFile(file, meta, true)

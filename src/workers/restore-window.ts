@@ -55,6 +55,8 @@ export class WindowBuilder {
   readonly links: { meta: EntryMeta; to: string }[] = []
   entries = 0
   bytes = 0
+  /** Files of several chunks. */
+  partedFiles = 0
 
   constructor(index: ChunkIndex) {
     this.index = index
@@ -83,7 +85,7 @@ export class WindowBuilder {
       need = { location, pieces: [] }
       this.needs.set(location.segmentKey, need)
     }
-    entry.pieces++
+    if (++entry.pieces === 2) this.partedFiles++
     entry.bytes += location.length
     const piece = { segment: 0, offset: location.offset, length: location.length, position, id: ref.id }
     need.pieces.push({ file, piece })

@@ -1,30 +1,33 @@
-/** Fetches ranges ahead of the workers, and gives each job to the worker with the least to do. */
+/** Gives each job to the worker with the least to do. */
 import type { OpenedFile, PlaceJob } from '../../workers/place.ts'
 import type { RestoreJob } from '../../workers/restore-job.ts'
 import type { Session } from '../../workers/rpc.ts'
-import type { Reading } from '../reading.ts'
+import type { FetchAhead } from './fetch-ahead.ts'
 
 /** One that is written and one whose bytes are there: at most 4 MiB each. */
 const JOBS_PER_WORKER = 2
 
 export class JobQueue {
-  private readonly reading: Reading
   private readonly lanes: { session: Session; bytes: number; jobs: number }[]
   private readonly running = new Set<Promise<void>>()
   private failure: { error: unknown } | undefined
 
-  constructor(reading: Reading, sessions: readonly Session[]) {
-    this.reading = reading
+  constructor(sessions: readonly Session[]) {
     this.lanes = sessions.map((session) => ({ session, bytes: 0, jobs: 0 }))
   }
 
   /** Waits until a worker has room for it. `ended` never rejects: see `throwIfFailed`. */
-  async push(job: RestoreJob, opened: OpenedFile[], done: () => void): Promise<{ ended: Promise<void> }> {
+  async push(
+    job: RestoreJob,
+    opened: OpenedFile[],
+    fetches: FetchAhead,
+    done: () => void,
+  ): Promise<{ ended: Promise<void> }> {
     const lane = await this.room()
     const cost = job.wholeBytes + job.partBytes
     lane.jobs++
     lane.bytes += cost
-    const tracked: Promise<void> = this.run(job, opened, lane.session)
+    const tracked: Promise<void> = this.run(job, opened, fetches, lane.session)
       .then(done)
       .catch((error: unknown) => {
         this.failure ??= { error }
@@ -38,9 +41,9 @@ export class JobQueue {
     return { ended: tracked }
   }
 
-  private async run(job: RestoreJob, opened: OpenedFile[], session: Session): Promise<void> {
-    const { pack, start, end, body } = job
-    const bytes = await this.reading.range({ pack, start, end })
+  private async run(job: RestoreJob, opened: OpenedFile[], fetches: FetchAhead, session: Session): Promise<void> {
+    const { pack, start, body } = job
+    const bytes = await fetches.take(job)
     const placeJob: PlaceJob = { pack, start, bytes, body, opened }
     await session.call('job', placeJob, [bytes.buffer, body.buffer])
   }

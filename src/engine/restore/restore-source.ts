@@ -16,6 +16,7 @@ import type { RestoreWindow } from '../../workers/restore-window.ts'
 import type { Session } from '../../workers/rpc.ts'
 import type { RangeRequest } from '../../workers/segment-open.ts'
 import { moved, type Reading } from '../reading.ts'
+import { FetchAhead } from './fetch-ahead.ts'
 import { JobQueue } from './job-queue.ts'
 
 export interface SourceRestore {
@@ -35,7 +36,8 @@ const DIRECTORIES_AT_ONCE = 1000
  */
 export async function openFolderRestore(reading: Reading, options: SourceRestore): Promise<FolderRestore> {
   const { source, root, select, place, verify, warn } = options
-  const planner = await reading.open('restore-plan', { source, root, select }, reading.lease.threads.at(-1)!)
+  const far = reading.engine.target.traits.remote
+  const planner = await reading.open('restore-plan', { source, root, select, far }, reading.lease.threads.at(-1)!)
   const stop = new SharedArrayBuffer(4)
   const init = { vault: reading.engine.repository.vault(), plan: place, verify, stop }
   const handlers = { warn, range: async (request: RangeRequest) => moved(await reading.range(request)) }
@@ -73,7 +75,7 @@ export class FolderRestore {
     this.options = options
     this.planner = planner
     this.placers = placers
-    this.queue = new JobQueue(reading, placers)
+    this.queue = new JobQueue(placers)
     this.stop = new Int32Array(stop)
     this.unlink = onAbort(reading.signal, () => this.raise())
   }
@@ -135,9 +137,10 @@ export class FolderRestore {
     await this.begin(window)
     const work: Promise<unknown>[] = this.shares(window.simple).map(([placer, metas]) => placer.call('simple', metas))
     for (const each of work) each.catch(() => undefined)
+    const fetches = new FetchAhead(this.reading, window.jobs)
     for (const job of window.jobs) {
       const opened = job.parts.map((file) => this.opened.get(file)!)
-      work.push((await this.queue.push(job, opened, () => this.jobDone(job))).ended)
+      work.push((await this.queue.push(job, opened, fetches, () => this.jobDone(job))).ended)
     }
     return work
   }
