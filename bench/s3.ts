@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { cachedTree, positive, TREE_FLAGS, treeOptions } from './data.ts'
 import { describeMachine, ensureBuilt, measureTree, requireSpace } from './machine.ts'
+import { measure } from './measure.ts'
 import { startGateway } from './s3/gateway.ts'
 import { S3_PEERS } from './s3/peers.ts'
 import { judge, type Report, toMarkdown } from './s3/report.ts'
@@ -45,6 +46,8 @@ const data = resolve(cachedTree(values.dir, options))
 const { files, bytes } = measureTree(data)
 await requireSpace(values.dir, bytes * 1.1 * S3_PEERS.length * sets.length * rounds)
 const folder = mkdtempSync(join(resolve(values.dir), 's3-'))
+// So that nobody pays for the first reading.
+await measure({ file: 'find', args: [data, '-type', 'f', '-exec', 'cksum', '{}', '+'] })
 const gateway = await startGateway()
 try {
   const result = await runRounds({

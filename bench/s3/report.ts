@@ -1,6 +1,5 @@
 /** From measured rows to tables: medians, ratios of pairs, and the numbers that must be met. */
-import { PACK_BYTES } from '../../src/model/pack.ts'
-import { s3Providers } from '../../src/s3/providers.ts'
+import { REMOTE_PACK_BYTES } from '../../src/model/pack.ts'
 import type { Machine } from '../machine.ts'
 import { median } from '../statistics.ts'
 import { describeCpu, table } from '../table.ts'
@@ -138,10 +137,15 @@ function fewer(rows: readonly Row[], step: Step): NumberRow {
   }
 }
 
+/** Each worker waits once it has two packs on their way, and one of pages is beside them. */
+function uploadsInFlight(cores: number): number {
+  return 2 * cores + 1
+}
+
 /** The highest of all rounds, not a median: a limit is a limit. */
-function memory(rows: readonly Row[]): NumberRow {
+function memory(rows: readonly Row[], cores: number): NumberRow {
   const peaks = rowsOf(rows, { peer: 'holdfast', step: 'first' }).map(({ peakBytes }) => peakBytes ?? Number.NaN)
-  const limit = (s3Providers.ceph.maxConcurrency + 2) * PACK_BYTES + 250e6
+  const limit = (uploadsInFlight(cores) + 2) * REMOTE_PACK_BYTES + 250e6
   const most = Math.max(...peaks)
   const isKnown = peaks.length > 0 && !Number.isNaN(most)
   return {
@@ -153,11 +157,11 @@ function memory(rows: readonly Row[]): NumberRow {
 }
 
 /** The goals of the project, each with what was measured. */
-export function judge({ result: { rows } }: Report): NumberRow[] {
+export function judge({ machine, result: { rows } }: Report): NumberRow[] {
   return [
     ...SETS.flatMap((set) => [faster(rows, set, 'first'), faster(rows, set, 'restore')]),
     ...(['first', 'unchanged', 'restore'] as const).map((step) => fewer(rows, step)),
-    memory(rows),
+    memory(rows, machine.cores),
   ]
 }
 
