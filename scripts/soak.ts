@@ -34,7 +34,9 @@ async function main(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-soak-'))
   const server = target === 's3' ? await startS3() : undefined
   const ground = await groundOf(server, folder)
-  let isFine = false
+  const stop = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort(new Error(signal)))
+  let isToKeep = false
   try {
     const ms = minutes * 60_000
     const result = await soak({
@@ -46,24 +48,26 @@ async function main(): Promise<void> {
       atLeast: { ms, kills: 0, restores: 0 },
       atMostMs: ms,
       say: (text) => console.log(text),
+      signal: stop.signal,
     })
     const text = report(command, ground.name, result)
     console.log(text)
-    isFine = result.problems.length === 0
-    if (isFine && values.write) writeReport(`soak ${target}`, text)
+    isToKeep = result.problems.length > 0
+    if (values.write && !isToKeep) writeReport(`soak ${target}`, text)
   } finally {
-    if (isFine) {
-      await ground.remove()
-      rmSync(folder, { recursive: true, force: true })
-    } else console.log(`Not well. It lies in ${folder} and ${JSON.stringify(ground.place)}. ${command}`)
+    if (isToKeep) {
+      const repository = await ground.keep(join(folder, 'repository'))
+      console.log(`Seed ${seed}. The repository is in ${repository}, and what each process did in ${folder}/actors`)
+      process.exitCode = 1
+    }
+    if (!isToKeep || target === 's3') await ground.remove()
+    if (!isToKeep) rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
     await server?.stop()
   }
-  process.exitCode = isFine ? 0 : 1
 }
 
 async function groundOf(server: TestS3 | undefined, folder: string): Promise<Ground> {
   return server === undefined ? localGround(join(folder, 'repository')) : await s3Ground(server)
 }
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
 await main()

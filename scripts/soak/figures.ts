@@ -18,6 +18,8 @@ export interface Figures {
   readonly restores: number
   readonly restoredBytes: number
   readonly overtaken: number
+  /** Restores that were begun again, since prunes took packs away meanwhile. */
+  readonly restoresAgain: number
   /** Codes of what failed, was seen to be retryable, and was begun again. */
   readonly retried: Readonly<Record<string, number>>
   readonly uploadedBytes: number
@@ -68,6 +70,7 @@ export function figuresOf({ journals, actors, keepers, ranMs, listed }: FiguresO
     restores: of('restored').length,
     restoredBytes: sum(of('restored'), ({ bytes }) => bytes),
     overtaken: of('overtaken').length,
+    restoresAgain: of('again').length,
     retried: countBy(failed.filter(({ retryable }) => retryable).map(({ code }) => code)),
     uploadedBytes: sum(runs, ({ uploaded }) => uploaded),
     uploadedByKilledBytes: sum(cut, ({ uploaded }) => uploaded),

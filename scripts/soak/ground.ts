@@ -13,6 +13,8 @@ export interface Ground {
   readonly name: string
   /** Uploads that were begun and are no objects: parts that a server keeps, or files that have no name yet. */
   unfinished(): Promise<number>
+  /** Gives a folder with all its objects as they are: this one, or a copy at `to`. */
+  keep(to: string): Promise<string>
   remove(): Promise<void>
 }
 
@@ -21,6 +23,7 @@ export function localGround(path: string): Ground {
     place: { kind: 'local', path },
     name: 'a local folder',
     unfinished: async () => namesIn(join(path, '.tmp')).length,
+    keep: async () => path,
     remove: async () => rmSync(path, { recursive: true, force: true }),
   }
 }
@@ -34,8 +37,16 @@ export async function s3Ground(server: TestS3): Promise<Ground> {
       const { Uploads = [] } = await bucket.client.send(new ListMultipartUploadsCommand({ Bucket: bucket.name }))
       return Uploads.length
     },
+    keep: (to) => copyObjects({ kind: 's3', bucket: bucket.place }, to),
     remove: () => bucket.drop(),
   }
+}
+
+async function copyObjects(from: Place, path: string): Promise<string> {
+  const [near, far] = [targetOf({ kind: 'local', path }), targetOf(from)]
+  for await (const { key } of far.list('')) await near.put(key, await far.get(key))
+  await Promise.all([near.close(), far.close()])
+  return path
 }
 
 /** Keys by their first part. */

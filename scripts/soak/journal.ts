@@ -11,6 +11,8 @@ export type Line =
   | { readonly what: 'commit'; readonly generation: number; readonly id: string }
   | { readonly what: 'failed'; readonly code: string; readonly message: string; readonly retryable: boolean }
   | { readonly what: 'restored'; readonly id: string; readonly bytes: number }
+  /** Prunes took packs away faster than the restore could follow, and so it begins again. */
+  | { readonly what: 'again'; readonly id: string }
   /** Forgotten while it was restored. */
   | { readonly what: 'overtaken'; readonly id: string }
   | { readonly what: 'different'; readonly id: string; readonly how: readonly string[] }

@@ -29,7 +29,7 @@ export function report(command: string, where: string, { figures, checked, probl
     ],
     [
       'Restored and compared meanwhile',
-      `${count(figures.restores, 'snapshot')}, ${bytes(figures.restoredBytes)}; ${figures.overtaken} were forgotten meanwhile`,
+      `${count(figures.restores, 'snapshot')}, ${bytes(figures.restoredBytes)}; ${figures.overtaken} were forgotten meanwhile, ${figures.restoresAgain} begun again since prunes took packs away`,
     ],
     [
       'Prunes',

@@ -1,7 +1,7 @@
 /** Restores one committed snapshot after the other, chosen at random, and compares each with what its writer wrote down. */
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import type { BackupEngine, Snapshot } from '../../src/index.ts'
+import { type BackupEngine, BackupError, type Snapshot } from '../../src/index.ts'
 import { forgettable, type Line } from './journal.ts'
 import { differences, type Look, look } from './look.ts'
 import { GENERATION } from './role-backup.ts'
@@ -10,6 +10,7 @@ import { actorFolder, manifestOf, openEngine } from './settings.ts'
 
 const RESTORES_OF_ENGINE = 6
 const NOTHING_YET_MS = 200
+const ATTEMPTS = 3
 
 export async function restoreSome(actor: Actor): Promise<void> {
   const { settings, journal } = actor
@@ -36,14 +37,26 @@ async function anySnapshot(engine: BackupEngine, { settings, random }: Actor): P
   return staying[Math.floor(random() * staying.length)]
 }
 
-async function restoreOne(engine: BackupEngine, { id, host, labels }: Snapshot, { settings }: Actor): Promise<Line> {
+/** With another engine, if need be: a pack that one after the other misses is lost. */
+async function restoreOne(first: BackupEngine, snapshot: Snapshot, { settings, journal }: Actor): Promise<Line> {
+  const { id } = snapshot
   const { folder, name } = settings
+  let engine = first
   try {
-    const { bytes, how } = await restoreAndCompare(engine, { id, host, labels }, folder, name)
-    return how.length === 0 ? { what: 'restored', id, bytes } : { what: 'different', id, how }
-  } catch (error) {
-    if (forgettable(folder, ['pruner']).has(id)) return { what: 'overtaken', id }
-    throw error
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const { bytes, how } = await restoreAndCompare(engine, snapshot, folder, name)
+        return how.length === 0 ? { what: 'restored', id, bytes } : { what: 'different', id, how }
+      } catch (error) {
+        if (forgettable(folder, ['pruner']).has(id)) return { what: 'overtaken', id }
+        if (attempt === ATTEMPTS || !BackupError.is(error) || error.code !== 'OBJECT_MISSING') throw error
+        journal.write({ what: 'again', id })
+      }
+      if (engine !== first) await engine.close()
+      engine = await openEngine(settings, name)
+    }
+  } finally {
+    if (engine !== first) await engine.close()
   }
 }
 

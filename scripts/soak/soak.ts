@@ -26,6 +26,8 @@ export interface SoakOptions {
   /** It ends then, whatever there was. */
   readonly atMostMs: number
   readonly say: (text: string) => void
+  /** Ends it without a result. */
+  readonly signal?: AbortSignal
 }
 
 export interface SoakResult {
@@ -61,16 +63,18 @@ async function runAll(keepers: readonly Keeper[], options: SoakOptions, failures
     failures.push(error instanceof Error ? error.message : String(error))
     over.abort()
   }
+  const signal = options.signal === undefined ? over.signal : AbortSignal.any([over.signal, options.signal])
   const running = keepers.map((keeper) => keeper.run().catch(fail))
   const began = performance.now()
-  for (let said = 0; !over.signal.aborted; ) {
-    await sleep(100, undefined, { signal: over.signal }).catch(() => {})
+  for (let said = 0; !signal.aborted; ) {
+    await sleep(100, undefined, { signal }).catch(() => {})
     const ms = performance.now() - began
     if (ms > options.atMostMs || (ms > options.atLeast.ms && hadEnough(keepers, options))) break
     if (ms - said < SAY_EVERY_MS) continue
     said = ms
     options.say(`${Math.round(ms / 1000)} s, ${killsOf(keepers)} kills`)
   }
+  options.signal?.throwIfAborted()
   await Promise.all(keepers.map((keeper) => keeper.stop()))
   await Promise.all(running)
 }
