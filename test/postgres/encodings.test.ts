@@ -63,9 +63,9 @@ describe('rows of a database in WIN1252', () => {
     await expectEveryWayBack(engine, live.url)
     await runSql(live.url, `UPDATE "grüße" SET "ä" = 'ß' WHERE id = 2`)
     await engine.backup()
-    const changes = await Array.fromAsync(
-      diffRows(engine, { base: snapshot.id, head: 'latest', table: 'main/public/grüße' }),
-    )
+    const changes: unknown[] = []
+    const compared = { base: snapshot.id, head: 'latest', table: 'main/public/grüße' }
+    for await (const change of diffRows(engine, compared)) changes.push(change)
     expect(changes).toMatchObject([{ before: { ä: '€' }, after: { ä: 'ß' } }])
     await engine.close()
   }, 60_000)

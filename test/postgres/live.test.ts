@@ -1,4 +1,5 @@
 /** What neither a restore nor a drill may do to the database that is live, and what roles and databases may be set to. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { BackupEngine } from '../../src/index.ts'
 import {
@@ -9,7 +10,7 @@ import {
   type TestServer,
   withClient,
 } from '../servers/postgres.ts'
-import { Databases, expectNothingLeft, openEngine, pathsOf, restoreInto, sinkOf, sourceOf, urlOf } from './support.ts'
+import { Databases, expectNothingLeft, openEngine, restoreInto, sinkOf, sourceOf, urlOf } from './support.ts'
 
 let server: TestServer
 let databases: Databases
@@ -191,91 +192,6 @@ describe('settings of a role', () => {
   )
 })
 
-describe('what is chosen', () => {
-  it('by settings in the connection string is the same for rows and schema', async () => {
-    const database = await databases.make(
-      'CREATE SCHEMA app; CREATE TABLE app.orders (a int); CREATE TABLE public.orders (b int)',
-    )
-    const url = new URL(database.url)
-    url.searchParams.set('options', '-csearch_path=app')
-    const engine = await openEngine([sourceOf(server, url.href, { tables: ['orders'] })])
-    await engine.backup()
-    let script = ''
-    for await (const piece of await engine.read({ snapshot: 'latest', path: 'main/pg_dump/pre-data.sql' })) {
-      script += Buffer.from(piece).toString()
-    }
-    expect(script).toContain('CREATE TABLE app.orders')
-    expect(await pathsOf(engine, 'main/app')).toContain('main/app/orders')
-    await engine.close()
-  })
-
-  it('of a partitioned table is chosen of its partitions', async () => {
-    const database = await databases.make(`CREATE TABLE days (d int) PARTITION BY RANGE (d);
-      CREATE TABLE early PARTITION OF days FOR VALUES FROM (0) TO (10); CREATE TABLE late PARTITION OF days FOR VALUES FROM (10) TO (20);
-      INSERT INTO days SELECT generate_series(0, 19)`)
-    const where = { 'public.days': 'd < 5', 'public.late': 'd > 18' }
-    const engine = await openEngine([sourceOf(server, database.url, { where })])
-    await engine.backup()
-    const rows: unknown[] = []
-    for (const table of ['early', 'late']) {
-      for await (const { type, facts } of engine.entries({ snapshot: 'latest', path: `main/public/${table}` })) {
-        if (type === 'rows') rows.push(facts.rows)
-      }
-    }
-    expect(rows).toEqual([5, 1])
-    await engine.close()
-  })
-
-  it('of a partitioned table, and none of its partitions, is no silence', async () => {
-    const database = await databases.make(`CREATE TABLE days (d int) PARTITION BY RANGE (d);
-      CREATE TABLE early PARTITION OF days FOR VALUES FROM (0) TO (10); INSERT INTO days VALUES (1)`)
-    const rootOnly = await openEngine([sourceOf(server, database.url, { tables: ['public.days'] })])
-    const { warnings } = await rootOnly.backup()
-    expect(warnings).toMatchObject([{ code: 'SOURCE_FINDING', details: { table: 'public.days' } }])
-    await rootOnly.close()
-    const engine = await openEngine([sourceOf(server, database.url)])
-    expect((await engine.backup()).warnings).toEqual([])
-    const select = { include: ['main/public/days'] }
-    const to = { sinks: { main: sinkOf(database, { connectionString: database.url }) } }
-    const plan = await engine.planRestore({ snapshot: 'latest', select, to })
-    expect(plan.warnings).toMatchObject([
-      { code: 'RESTORE_LEFT_OUT', details: { table: 'public.days', partitions: ['public.early'] } },
-    ])
-    await engine.close()
-  })
-
-  it('to be left out must be there, or is pointed out', async () => {
-    const database = await databases.make('CREATE TABLE "Users" (a int); CREATE TABLE log (a int)')
-    const typos = [{ where: { 'public.Users': 'a > 1' } }, { excludeTableData: ['public.logs'] }]
-    for (const options of typos) {
-      const engine = await openEngine([sourceOf(server, database.url, options)])
-      const option = Object.keys(options)[0]
-      await expect(engine.backup()).rejects.toMatchObject({ code: 'SOURCE_NOT_FOUND', details: { option } })
-      await engine.close()
-    }
-    const other = await databases.make('CREATE TABLE elsewhere (a int)')
-    const engine = await openEngine([
-      sourceOf(server, database.url, {
-        databases: [database.name, other.name],
-        where: { 'public.elsewhere': 'a > 1', 'public."Users"': 'a > 1', 'tmp_*': 'false' },
-        excludeTables: ['public.old'],
-      }),
-    ])
-    const { warnings } = await engine.backup()
-    expect(warnings.map(({ details }) => details?.pattern)).toEqual(['public.old', 'tmp_*'])
-    await engine.close()
-  })
-
-  it('must be there, also where pg_dump is not asked', async () => {
-    const database = await databases.make(ITEMS)
-    for (const chosen of [{ tables: ['public.itms'] }, { schemas: ['nope'] }]) {
-      const engine = await openEngine([sourceOf(server, database.url, { ...chosen, dataOnly: true })])
-      await expect(engine.backup()).rejects.toMatchObject({ code: 'SOURCE_NOT_FOUND' })
-      await engine.close()
-    }
-  })
-})
-
 describe('time limits of a role', () => {
   it('do not end a backup while pg_dump reads', async () => {
     const many = Array.from(
@@ -296,6 +212,34 @@ describe('time limits of a role', () => {
     await expectNothingLeft(server, database.name)
     await runSql(server.url, `DROP ROLE ${role}`)
   }, 30_000)
+})
+
+describe('a schema that never stands still', () => {
+  it('is backed up whole all the same', async () => {
+    const many = Array.from({ length: 60 }, (_, i) => `CREATE TABLE t${i} (id serial PRIMARY KEY, v text)`)
+    const database = await databases.make(`${many.join(';')}; INSERT INTO t7 (v) VALUES ('a row')`)
+    let isOver = false
+    let made = 0
+    const work = withClient(database.url, async (client) => {
+      while (!isOver) {
+        await client.query(`CREATE TABLE job${++made} (a int); INSERT INTO job${made} VALUES (1)`)
+        await delay(15)
+        await client.query(`DROP TABLE job${made}`)
+        await delay(45)
+      }
+    })
+    const engine = await openEngine([sourceOf(server, database.url, { globals: 'none' })])
+    try {
+      await engine.backup()
+    } finally {
+      isOver = true
+      await work
+    }
+    expect(made).toBeGreaterThan(10)
+    expect((await engine.drill({ sinks: { main: sinkOf(database) } })).findings).toEqual([])
+    await engine.close()
+    await expectNothingLeft(server, database.name)
+  }, 60_000)
 })
 
 describe('a hook that fails', () => {

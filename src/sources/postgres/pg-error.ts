@@ -54,6 +54,13 @@ const BY_STATE: Readonly<Record<string, Meaning>> = {
     retryable: true,
   },
   '55P03': LOCKED,
+  '22P05': { code: 'UNSUPPORTED', hint: "Some text has no UTF-8 form: back up with mode 'pg_dump'" },
+  '22021': { code: 'UNSUPPORTED', hint: "Some text is not of its database's encoding: back up with mode 'pg_dump'" },
+  '42601': { code: 'INVALID_OPTIONS', hint: "Correct the SQL of the option 'where'" },
+  XX001: {
+    code: 'SOURCE_INCOMPLETE',
+    hint: 'A page of the table is damaged on the disk of the server: repair it there',
+  },
   '40P01': LOCKED,
   '57014': {
     code: 'POSTGRES_TIMEOUT',

@@ -5,10 +5,12 @@
  */
 import { schemaFingerprint } from './catalog/fingerprint.ts'
 import type { PgClient } from './connection.ts'
-import type { DumpRunner } from './dump-client.ts'
+import type { DumpChild, DumpRunner } from './dump-client.ts'
 import { schemaArguments } from './dump-client-args.ts'
 import type { PostgresSettings } from './options.ts'
 import { MONETARY, type Pins, sessionPins } from './session-pins.ts'
+
+const MOMENT_MS = 500
 
 export interface SchemaDraft {
   /** The whole schema as pg_dump's custom archive, about a kilobyte for a table: pg_restore cuts every script out of it. */
@@ -26,14 +28,40 @@ export async function draftSchema(
   // Both fingerprints must print alike, and nothing may end the transaction while pg_dump reads.
   await client.query(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${sessionPins(pins)}`)
   const { rows } = await client.query<{ id: string }>('SELECT pg_catalog.pg_export_snapshot() AS id')
-  const child = runner.start('pg_dump', schemaArguments(settings, rows[0]!.id, pins.encoding), {
-    database: client.database,
-    settings: await monetarySettings(client),
-  })
+  const child = await started(client, runner, settings, pins, rows[0]!.id)
   const fingerprint = await schemaFingerprint(client)
   const archive = await child.all()
   await client.query('COMMIT')
   return { archive, fingerprint }
+}
+
+/**
+ * The schema under the snapshot that is read, where it never stood still for long enough: its tables are locked. pg_dump may
+ * then wait as the head of this file says, so it waits for a moment only. @throws BackupError POSTGRES_LOCKED
+ */
+export async function schemaUnder(
+  client: PgClient,
+  runner: DumpRunner,
+  settings: PostgresSettings,
+  pins: Pins,
+  snapshot: string,
+): Promise<SchemaDraft> {
+  const lockWaitTimeoutMs = Math.min(settings.lockWaitTimeoutMs, MOMENT_MS)
+  const child = await started(client, runner, { ...settings, lockWaitTimeoutMs }, pins, snapshot)
+  return { archive: await child.all(), fingerprint: '' }
+}
+
+async function started(
+  client: PgClient,
+  runner: DumpRunner,
+  settings: PostgresSettings,
+  pins: Pins,
+  snapshot: string,
+): Promise<DumpChild> {
+  return runner.start('pg_dump', schemaArguments(settings, snapshot, pins.encoding), {
+    database: client.database,
+    settings: await monetarySettings(client),
+  })
 }
 
 /** Only where it matters: a pooler between may refuse settings at the start of a connection. */

@@ -14,11 +14,13 @@ import type { DumpRunner } from './dump-client.ts'
 import { quoteQualified } from './names.ts'
 import type { PostgresSettings } from './options.ts'
 import { pgError, sqlState } from './pg-error.ts'
-import { draftSchema, type SchemaDraft } from './schema-draft.ts'
+import { draftSchema, type SchemaDraft, schemaUnder } from './schema-draft.ts'
 import { MONETARY, type Pins, sessionPins } from './session-pins.ts'
 
 /** Tables that come and go while they are listed: how often the list is made anew. */
-const ATTEMPTS = 8
+const ATTEMPTS = 16
+/** So many of them wait for a schema that stands still while pg_dump reads it. */
+const STILL_ATTEMPTS = 4
 const LOCK_BATCH = 200
 
 export interface ExportedSnapshot {
@@ -39,6 +41,7 @@ export class Lead {
   #users = 0
   readonly #runner: DumpRunner | undefined
   #draft: SchemaDraft | undefined
+  #restless = 0
 
   private constructor(connection: Connection, pins: Pins, settings: PostgresSettings, runner: DumpRunner | undefined) {
     this.#runner = runner
@@ -144,6 +147,7 @@ export class Lead {
       } catch (error) {
         // Dropped or renamed between the list and its lock; or a deadlock, whose other side has won.
         if (!isPassing(error) || attempt >= ATTEMPTS) throw error
+        this.#restless++
         await this.client.query('ROLLBACK')
       }
     }
@@ -153,6 +157,7 @@ export class Lead {
   async export(): Promise<void> {
     for (let attempt = 1; !(await this.#tryExport()); attempt++) {
       if (attempt >= ATTEMPTS) throw restless(this.client.database)
+      this.#restless++
       await this.client.query('ROLLBACK')
       await this.lock()
     }
@@ -167,12 +172,26 @@ export class Lead {
     if (this.#draft !== undefined && this.#draft.fingerprint !== (await schemaFingerprint(this.client))) return false
     this.#tables = await listTables(this.client, this.#selection, true)
     this.#snapshot = { id: rows[0]!.id, ...(await this.#position()) }
-    return this.#tables.every((table) => locked.has(table.oid))
+    return this.#tables.every((table) => locked.has(table.oid)) && (await this.#hasSchema())
   }
 
   async #draftSchema(): Promise<void> {
-    if (this.#runner === undefined || this.#settings.mode === 'pg_dump') return
+    this.#draft = undefined
+    if (this.#runner === undefined || this.#settings.mode === 'pg_dump' || this.#restless >= STILL_ATTEMPTS) return
     this.#draft = await draftSchema(this.client, this.#runner, this.#settings, this.pins)
+  }
+
+  /** Where no draft was made, it is read now: what it needs is locked. */
+  async #hasSchema(): Promise<boolean> {
+    if (this.#runner === undefined || this.#settings.mode === 'pg_dump' || this.#draft !== undefined) return true
+    try {
+      this.#draft = await schemaUnder(this.client, this.#runner, this.#settings, this.pins, this.snapshot.id)
+      return true
+    } catch (error) {
+      // Somebody waits for our lock on a table, and pg_dump for them.
+      if (!isPassing(error) && !(BackupError.is(error) && error.code === 'POSTGRES_LOCKED')) throw error
+      return false
+    }
   }
 
   /** With the search path of the role, which patterns without a schema need. */
