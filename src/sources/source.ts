@@ -35,7 +35,7 @@ export interface SourceContext {
   readonly parent?: { readonly facts: Readonly<Record<string, Json>> }
   /** Set by backup({ changedPaths }). */
   readonly changedPaths?: readonly string[]
-  /** Absolute folders that must not be read (a repository that lies inside the source). */
+  /** Absolute folders, and single files, that must not be read (a repository that lies inside the source). */
   readonly excludePaths?: readonly string[]
   warn(warning: Warning): void
 }

@@ -33,8 +33,13 @@ export interface Target {
   delete(keys: readonly string[], options?: CallSignal): Promise<void>
   /** Free and used bytes of what the objects lie on, where it can be known. */
   space?(): Promise<{ freeBytes?: number; usedBytes?: number }>
-  /** A folder of this machine that this target writes to; so that a repository inside a source is left out of its backup. */
+  /**
+   * The absolute folder of this machine that holds the objects, `a/b` as the file `a/b`. Backups leave out **all** of it,
+   * so that a repository inside a source is not backed up into itself: nothing else may lie there.
+   */
   readonly localPath?: string
+  /** Absolute single files that it writes to, such as a database and its journals. Backups leave out exactly these. */
+  readonly localFiles?: readonly string[]
   close(): Promise<void>
 }
 export interface CallSignal {
@@ -74,8 +79,8 @@ export function defineTarget(target: Omit<Target, 'apiVersion'>): Target {
 }
 
 /**
- * A target that does what `inner` does, but for the given methods. The optional members (`space`, `localPath`) are there
- * exactly if `inner` has them, and `traits` stays live.
+ * A target that does what `inner` does, but for the given methods. The optional members (`space`, `localPath`,
+ * `localFiles`) are there exactly if `inner` has them, and `traits` stays live.
  * @throws BackupError PLUGIN_INCOMPATIBLE: `inner` is made for another version
  */
 export function wrapTarget<O extends Partial<Omit<Target, 'apiVersion'>>>(inner: Target, overrides: O): Target & O {
@@ -100,6 +105,7 @@ function delegate<O extends object>(inner: Omit<Target, 'apiVersion'>, overrides
     close: () => inner.close(),
     ...(inner.space && { space: () => inner.space!() }),
     ...(inner.localPath !== undefined && { localPath: inner.localPath }),
+    ...(inner.localFiles !== undefined && { localFiles: inner.localFiles }),
   }
   return Object.defineProperties(base, Object.getOwnPropertyDescriptors(overrides)) as Target & O
 }

@@ -4,6 +4,7 @@ import { BackupError } from '../../errors.ts'
 import type { TreeRoot } from '../../model/page.ts'
 import type { SnapshotSourceRecord } from '../../model/snapshot.ts'
 import type { Source, SourceSession } from '../../sources/source.ts'
+import type { Target } from '../../targets/target.ts'
 import { race, settled } from '../../util/abort.ts'
 import type { RunContext } from '../run-context.ts'
 import type { SourceFacts } from '../source-facts.ts'
@@ -83,7 +84,7 @@ export async function openSources(
   run: RunContext,
 ): Promise<OpenedSources> {
   const opened = new OpenedSources(run)
-  const { localPath } = engine.target
+  const excludePaths = placesOf(engine.target)
   try {
     for (const source of sources) {
       const facts = await factsOf(source.name)
@@ -91,7 +92,7 @@ export async function openSources(
         source.name,
         source.open({
           signal: run.signal,
-          excludePaths: localPath === undefined ? [] : [localPath],
+          excludePaths,
           warn: (warning) => run.warn(warning),
           ...(facts && { parent: { facts } }),
         }),
@@ -103,6 +104,11 @@ export async function openSources(
     await opened.close()
     throw error
   }
+}
+
+/** Where the repository itself lies: no backup may read what it writes. */
+function placesOf({ localPath, localFiles = [] }: Target): string[] {
+  return localPath === undefined ? [...localFiles] : [localPath, ...localFiles]
 }
 
 /** A plugin's plain error becomes a source's error, so that it is never taken for a target's. */

@@ -2,7 +2,7 @@ import { type BigIntStats, statSync } from 'node:fs'
 import { userToLatin1 } from '../../util/paths.ts'
 import { nativePath } from './stat.ts'
 
-/** Folders that a scan leaves out, known by path and by identity: a bind mount or a link leads to the same folder. */
+/** Folders and files that a scan leaves out, known by path and by identity: a bind mount or a link leads to the same one. */
 export class ExcludedFolders {
   private readonly paths: ReadonlySet<string>
   private readonly identities = new Set<string>()
@@ -13,6 +13,11 @@ export class ExcludedFolders {
       const stat = statOrNothing(path)
       if (stat) this.identities.add(identity(stat))
     }
+  }
+
+  /** Before it is looked at, which a scan leaves to others where it can: files are mostly known by this alone. */
+  hasPath(absolute: string): boolean {
+    return this.paths.size > 0 && this.paths.has(absolute)
   }
 
   /** `absolute` is latin1. */

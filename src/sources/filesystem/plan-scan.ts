@@ -61,10 +61,11 @@ async function realOrSame(path: string): Promise<string> {
 function refuseExcluded(path: string, excluded: readonly string[]): void {
   const holder = excluded.find((folder) => path === folder || path.startsWith(`${folder.replace(/\/+$/, '')}/`))
   if (holder === undefined) return
+  const where = path === holder ? 'is the very place' : `lies inside ${JSON.stringify(holder)},`
   throw invalidSourceOption(
     'filesystem',
     'path',
-    `${JSON.stringify(path)} lies inside ${JSON.stringify(holder)}, which backups leave out`,
+    `${JSON.stringify(path)} ${where} that the target writes to, which backups leave out`,
     'A repository cannot hold a backup of itself.',
   )
 }

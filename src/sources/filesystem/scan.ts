@@ -154,11 +154,12 @@ export class TreeScanner extends EntryTaker {
   private visit(frame: Frame, name: string): void {
     const relative = frame.relative + name
     if (this.selects && this.selection.excludes(latin1ToUser(relative), latin1ToUser(name))) return
+    const absolute = frame.absolute + name
+    if (this.excluded.hasPath(absolute)) return
     if (this.listing && frame.whole && frame.folders && !frame.folders.has(name)) {
       this.listing.leave(relative)
       return
     }
-    const absolute = frame.absolute + name
     try {
       const stat = lookAt(absolute)
       if (stat === undefined) this.vanished++
@@ -188,7 +189,7 @@ export class TreeScanner extends EntryTaker {
     if (stat === undefined) return false
     const target = { ...found, stat }
     if ((Number(stat.mode) & S_IFMT) !== S_IFDIR) {
-      if (found.whole) this.takeFile(found.relative, stat)
+      if (found.whole && !this.excluded.has(found.absolute, stat)) this.takeFile(found.relative, stat)
       return true
     }
     if (this.stack.some((frame) => frame.stat.ino === stat.ino && frame.stat.dev === stat.dev)) return false

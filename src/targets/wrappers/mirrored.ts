@@ -195,9 +195,10 @@ async function leastSpace(targets: readonly Target[]): Promise<{ freeBytes?: num
 }
 
 /** There is room for one: exclude the others by hand where they lie inside a source. */
-function localPathOf(targets: readonly Target[]): { localPath?: string } {
+function localPathOf(targets: readonly Target[]): Pick<Target, 'localPath' | 'localFiles'> {
   const path = targets.find(({ localPath }) => localPath !== undefined)?.localPath
-  return path === undefined ? {} : { localPath: path }
+  const files = targets.flatMap(({ localFiles = [] }) => localFiles)
+  return { ...(path !== undefined && { localPath: path }), ...(files.length > 0 && { localFiles: files }) }
 }
 
 async function closeAll(targets: readonly Target[], lanes: readonly MirrorLane[]): Promise<void> {

@@ -99,6 +99,7 @@ describe('open', () => {
     for (const path of ['repository', 'repository/packs', 'way/packs']) {
       await expect(open({ path: at(path) }, [at('way')])).rejects.toMatchObject(invalid)
     }
+    await expect(open({ path: at('repository') }, [at('way')])).rejects.toThrow(/is the very place that the target/)
     await using session = await open({ path: folder.path }, [at('way')])
     expect(session.scan!.excludePaths).toEqual([at('repository')])
   })

@@ -80,6 +80,15 @@ describe('limits', () => {
     expect(pathsOf(scan(plan).entries)).toEqual(['a'])
   })
 
+  it('leaves out single files of excludePaths and nothing beside them, whatever way leads there', () => {
+    make('db', 'db-wal', 'db-2', 'sub/db', 'sub/big')
+    const excludePaths = [at('db'), at('db-wal'), at('not-there-yet')]
+    const left = ['db-2', 'sub', 'sub/big', 'sub/db']
+    expect(pathsOf(scan(planOf(folder.path, { excludePaths })).entries)).toEqual(left)
+    symlinkSync('db', at('way'))
+    expect(pathsOf(scan(planOf(folder.path, { excludePaths, followSymlinks: true })).entries)).toEqual(left)
+  })
+
   it('leaves out files above maxFileBytes, and says so', () => {
     writeFileSync(at('large'), 'x'.repeat(11))
     writeFileSync(at('small'), 'x'.repeat(10))
