@@ -1,7 +1,7 @@
 /** Ids and names as they stand in object keys. */
 
 /** Runs and the snapshots they make share an id. Generated ones are a UTC time and random letters, so they sort by time. */
-export const RUN_ID_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
+export const RUN_ID_PATTERN = /^[a-z0-9][a-z0-9._-]{0,127}$/
 /** SHA-256 of a pack, or 32 random bytes of a fragment. */
 export const OBJECT_NAME_PATTERN = /^[0-9a-f]{64}$/
 /** 16 random bytes. */

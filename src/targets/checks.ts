@@ -9,35 +9,68 @@ function invalid(message: string, details: Record<string, Json>, hint?: string):
   return new BackupError('INVALID_OPTIONS', message, { origin: 'usage', details, ...(hint !== undefined && { hint }) })
 }
 
-/** Why a path of segments cannot be (the beginning of) a key; undefined if it can. */
+/** File systems stop there. */
+const MAX_SEGMENT_BYTES = 255
+
+/**
+ * Why a path of segments cannot be (the beginning of) a key; undefined if it can. The alphabet is what the engine uses. All
+ * else is where stores differ: disks that take `A` for `a` or write accents in another way, `%` and `?` in URLs, `*` in
+ * patterns, names that Windows refuses.
+ */
 function faultOf(path: string): string | undefined {
+  const strange = /[^a-z0-9._/-]/u.exec(path)
+  if (strange) return `holds ${JSON.stringify(strange[0])}; only a-z, 0-9, '.', '_', '-' and '/' are allowed`
+  return shapeFaultOf(path)
+}
+
+function shapeFaultOf(path: string): string | undefined {
   if (Buffer.byteLength(path) > MAX_KEY_BYTES) return `is longer than ${MAX_KEY_BYTES} bytes`
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are exactly what must not get in
-  if (/[\u0000-\u001f\u007f\\]/.test(path)) return 'holds a control character or a backslash'
-  if (!path.isWellFormed()) return 'is not well-formed Unicode'
   if (path.startsWith('/')) return 'is absolute'
   const segments = path.split('/')
   if (segments.some((segment) => segment === '..' || segment === '.')) return "holds a '.' or '..' segment"
   if (segments.slice(0, -1).includes('')) return 'holds an empty segment'
-  return undefined
+  const isLong = segments.some((segment) => Buffer.byteLength(segment) > MAX_SEGMENT_BYTES)
+  return isLong ? `holds a segment that is longer than ${MAX_SEGMENT_BYTES} bytes` : undefined
+}
+
+function keyFaultOf(key: string): string | undefined {
+  return key === '' || key.endsWith('/') ? 'is empty or ends with an empty segment' : faultOf(key)
 }
 
 /**
- * Keys are relative paths: segments joined by '/', none of them empty, '.' or '..'; no control characters, no backslash;
- * at most 1,024 bytes. Throws INVALID_OPTIONS.
+ * Keys are relative paths: segments of a-z, 0-9, '.', '_' and '-', joined by '/'; none of them empty, '.' or '..', or longer
+ * than 255 bytes; at most 1,024 bytes in all. Throws INVALID_OPTIONS.
  */
 export function checkKey(key: string): void {
   if (typeof key !== 'string') throw invalid('a key must be a string', { type: typeof key })
-  const fault = key === '' || key.endsWith('/') ? 'is empty or ends with an empty segment' : faultOf(key)
+  const fault = keyFaultOf(key)
   if (fault !== undefined) throw invalid(`the key ${JSON.stringify(key.slice(0, 200))} ${fault}`, {})
+}
+
+/** Whether `checkKey` would take it. What else lies in a store (`.DS_Store`, a README) is no object, and never listed. */
+export function isKey(key: string): boolean {
+  return keyFaultOf(key) === undefined
 }
 
 /** A prefix is the beginning of keys, so it may be empty or end anywhere. Throws INVALID_OPTIONS. */
 export function checkPrefix(prefix: string): void {
+  checkBeginning(prefix, faultOf)
+}
+
+/** Where in a bucket a repository lies is its owner's to name: as a prefix, but of any characters but control ones. */
+export function checkPlace(prefix: string): void {
+  checkBeginning(prefix, (path) => {
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are exactly what must not get in
+    if (/[\u0000-\u001f\u007f-\u009f\\]/.test(path)) return 'holds a control character or a backslash'
+    return path.isWellFormed() ? shapeFaultOf(path) : 'is not well-formed Unicode'
+  })
+}
+
+function checkBeginning(prefix: string, fault: (path: string) => string | undefined): void {
   if (typeof prefix !== 'string') throw invalid('a prefix must be a string', { type: typeof prefix })
   const whole = prefix.slice(0, prefix.lastIndexOf('/') + 1)
-  const fault = faultOf(whole) ?? faultOf(`${prefix.slice(whole.length)}x`)
-  if (fault !== undefined) throw invalid(`the prefix ${JSON.stringify(prefix.slice(0, 200))} ${fault}`, {})
+  const found = fault(whole) ?? fault(`${prefix.slice(whole.length)}x`)
+  if (found !== undefined) throw invalid(`the prefix ${JSON.stringify(prefix.slice(0, 200))} ${found}`, {})
 }
 
 /** Throws INVALID_OPTIONS for a range that no object could satisfy: not whole numbers, negative, or backwards. */

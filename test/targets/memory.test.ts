@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { checkKey, checkPrefix } from '../../src/targets/checks.ts'
+import { checkKey, checkPlace, checkPrefix, isKey } from '../../src/targets/checks.ts'
 import { memoryTarget } from '../../src/targets/memory.ts'
 import { defineTarget, wrapTarget } from '../../src/targets/target.ts'
 
@@ -34,10 +34,25 @@ describe('memoryTarget', () => {
 
 describe('keys and prefixes', () => {
   it('may be as long as S3 takes them, in bytes', () => {
-    expect(() => checkKey('ä'.repeat(512))).not.toThrow()
-    expect(() => checkKey('ä'.repeat(513))).toThrow(/1024 bytes/)
-    expect(() => checkKey('a\ud800')).toThrow(/well-formed/)
+    expect(() => checkKey(`${'a/'.repeat(511)}ab`)).not.toThrow()
+    expect(() => checkKey(`${'a/'.repeat(512)}b`)).toThrow(/1024 bytes/)
+    expect(() => checkKey(`${'a'.repeat(255)}/a`)).not.toThrow()
+    expect(() => checkKey('a'.repeat(256))).toThrow(/segment that is longer than 255/)
     expect(() => checkKey(undefined as never)).toThrow(/must be a string/)
+  })
+
+  it('are of few characters, which every store tells apart', () => {
+    for (const strange of ['A', 'é', '日', ' ', '%', '?', '#', ':', '*', '+', '\\', '\n', '\u0085', '\ud800', '😀']) {
+      expect(() => checkKey(`a${strange}`), strange).toThrow(/only a-z, 0-9/)
+      expect(() => checkPrefix(`a${strange}`), strange).toThrow(/only a-z, 0-9/)
+      expect(isKey(`a${strange}`)).toBe(false)
+    }
+    expect(isKey('a-z/0.9_')).toBe(true)
+  })
+
+  it('may be named freely where a repository lies', () => {
+    for (const place of ['', 'Backups/ACME ä/', 'Team A/b']) expect(() => checkPlace(place)).not.toThrow()
+    for (const place of ['/', 'A/../', 'A//', 'a\n', '\ud800']) expect(() => checkPlace(place)).toThrow(/the prefix/)
   })
 
   it('may end anywhere, if a prefix', () => {

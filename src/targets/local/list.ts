@@ -3,7 +3,7 @@ import type { Dir } from 'node:fs'
 import { opendir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { throwIfAborted } from '../../util/abort.ts'
-import { checkPrefix } from '../checks.ts'
+import { checkPrefix, isKey } from '../checks.ts'
 import type { CallSignal, ObjectInfo } from '../target.ts'
 import { ignore } from './errno.ts'
 import type { LocalFolder } from './folder.ts'
@@ -47,7 +47,7 @@ async function* batchesOf(
     const key = parent + name
     if (!folder.holdsObjects(key)) continue
     if (isFolder && `${key}/`.startsWith(prefix)) pending.push(`${key}/`)
-    if (!isFolder && key.startsWith(prefix)) batch.push(key)
+    if (!isFolder && key.startsWith(prefix) && isKey(key)) batch.push(key)
     if (batch.length < BATCH) continue
     yield batch
     batch = []

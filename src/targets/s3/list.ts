@@ -2,7 +2,7 @@
 import type { _Object, ListObjectsV2CommandOutput } from '@aws-sdk/client-s3'
 import { BackupError } from '../../errors.ts'
 import { throwIfAborted } from '../../util/abort.ts'
-import { checkKey } from '../checks.ts'
+import { isKey } from '../checks.ts'
 import type { CallSignal, ObjectInfo } from '../target.ts'
 import type { Place } from './s3-target.ts'
 
@@ -51,15 +51,6 @@ function infoOf(place: Place, row: _Object, prefix: string): ObjectInfo | undefi
   const key = Key.slice(place.settings.prefix.length)
   if (!isKey(key)) return undefined
   return { key, size: Size, ...(LastModified && { modifiedAt: LastModified }) }
-}
-
-function isKey(key: string): boolean {
-  try {
-    checkKey(key)
-    return true
-  } catch {
-    return false
-  }
 }
 
 /** A store that goes round in circles would be listed for ever. */

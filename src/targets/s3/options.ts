@@ -7,7 +7,7 @@ import {
   type S3ConnectionSettings,
   settleConnection,
 } from '../../s3/options.ts'
-import { checkPrefix, parseOptions } from '../checks.ts'
+import { checkPlace, parseOptions } from '../checks.ts'
 
 export interface S3UploadProgress {
   key: string
@@ -58,7 +58,7 @@ export interface S3TargetSettings extends S3ConnectionSettings {
 export function settleTarget(options: S3Options): S3TargetSettings {
   parseOptions('s3Target', optionsSchema, options)
   const connection = settleConnection('s3Target', options)
-  checkPrefix(connection.prefix)
+  checkPlace(connection.prefix)
   const { storageClass, objectLockMode, objectLockDays, tags = {} } = options
   const { storageClasses, createOnce } = connection.preset
   if (storageClass !== undefined && storageClasses?.includes(storageClass) === false) {
