@@ -72,6 +72,11 @@ export const ERROR_CODES = [
   'RESTORE_UNREACHABLE',
   'RESTORE_NOT_FOUND',
   'RESTORE_REJECTED',
+  // ZIP files that are read
+  'ZIP_CORRUPT',
+  'ZIP_UNSAFE_PATH',
+  'ZIP_ENCRYPTED',
+  'ZIP_BOMB',
   // transform
   'TRANSFORM_UNKNOWN',
   'TRANSFORM_FAILED',

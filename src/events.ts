@@ -48,7 +48,7 @@ export interface Finding {
 }
 
 /** Verbs whose runs have events, reports and a place in the history. */
-export type ReportedVerb = 'backup' | 'verify' | 'restore' | 'drill' | 'copy' | 'forget' | 'prune'
+export type ReportedVerb = 'backup' | 'verify' | 'restore' | 'drill' | 'copy' | 'forget' | 'prune' | 'export' | 'import'
 /** Every verb that is a run: can be listed by `runs()`, followed and aborted. */
 export type Verb = ReportedVerb | 'diff' | 'annotate' | 'plan-restore' | 'plan-forget' | 'plan-prune'
 export type RunStatus = 'running' | 'ok' | 'failed' | 'aborted'
@@ -99,7 +99,9 @@ export interface EngineEvents
     VerbEvents<'drill', RunResults['drill']>,
     VerbEvents<'copy', RunResults['copy']>,
     VerbEvents<'forget', RunResults['forget']>,
-    VerbEvents<'prune', RunResults['prune']> {
+    VerbEvents<'prune', RunResults['prune']>,
+    VerbEvents<'export', RunResults['export']>,
+    VerbEvents<'import', RunResults['import']> {
   /** A source holds its point in time. */
   'source:open': RunEvent & { source: string }
   /** Read completely: connections and locks are gone, uploads may go on. */

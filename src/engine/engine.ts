@@ -28,6 +28,7 @@ import {
 import { parsePlanRestoreOptions, parseRestoreOptions, parseRestorePlan } from './options-restore.ts'
 import { parseAnnotateOptions } from './options-retention.ts'
 import { parseVerifyOptions } from './options-verify.ts'
+import { parseExportZipOptions } from './options-zip.ts'
 import { snapshotsVerb, snapshotVerb } from './snapshot-look.ts'
 import type { BackupOptions, BackupResult } from './types-backup.ts'
 import type { Diff, DiffOptions, EntriesOptions, Entry, ReadOptions } from './types-browse.ts'
@@ -49,6 +50,7 @@ import type { AnnotateOptions } from './types-retention.ts'
 import type { ActiveRun, Listing } from './types-run.ts'
 import type { Snapshot, SnapshotFilter, SnapshotRef } from './types-snapshot.ts'
 import type { VerifyOptions, VerifyResult } from './types-verify.ts'
+import type { ExportResult, ExportZipOptions } from './types-zip.ts'
 import { type Verbs, verbs } from './verbs.ts'
 
 /**
@@ -178,6 +180,14 @@ export class BackupEngine implements AsyncDisposable {
    */
   async prune(plan: PrunePlan, options?: PruneOptions): Promise<PruneResult> {
     return await this.#verbs.prune(this.#open(), parsePrunePlan(plan), parsePruneOptions(options))
+  }
+
+  /**
+   * A snapshot, or a part of it, as a ZIP: to a file, a stream or a target. Nothing is left where it fails.
+   * @throws BackupError SNAPSHOT_NOT_FOUND, ENTRY_NOT_FOUND for a source that is not in it, RESTORE_CONFLICT where something is there
+   */
+  async exportZip(options: ExportZipOptions): Promise<ExportResult> {
+    return await this.#verbs.exportZip(this.#open(), parseExportZipOptions(options))
   }
 
   /** What runs now in this engine. */

@@ -12,6 +12,8 @@ const REPORTED: ReadonlySet<Verb> = new Set<Verb>([
   'copy',
   'forget',
   'prune',
+  'export',
+  'import',
 ] satisfies ReportedVerb[])
 
 /** What every event of a run carries. */

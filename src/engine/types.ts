@@ -6,6 +6,7 @@ import type { DrillResult } from './types-drill.ts'
 import type { ForgetResult, PruneResult } from './types-prune.ts'
 import type { RestoreResult } from './types-restore.ts'
 import type { VerifyResult } from './types-verify.ts'
+import type { ExportResult, ImportResult } from './types-zip.ts'
 
 export type * from './types-backup.ts'
 export type * from './types-browse.ts'
@@ -18,6 +19,7 @@ export type * from './types-retention.ts'
 export type * from './types-run.ts'
 export type * from './types-snapshot.ts'
 export type * from './types-verify.ts'
+export type * from './types-zip.ts'
 
 /** Which result ends which verb: what `<verb>:complete` carries. */
 export interface RunResults extends Record<ReportedVerb, unknown> {
@@ -28,4 +30,6 @@ export interface RunResults extends Record<ReportedVerb, unknown> {
   copy: CopyResult
   forget: ForgetResult
   prune: PruneResult
+  export: ExportResult
+  import: ImportResult
 }

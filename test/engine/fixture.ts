@@ -163,6 +163,7 @@ export function makeShell(given: ShellOptions = {}): Shell {
     forget: unused,
     planPrune: unused,
     prune: unused,
+    exportZip: unused,
     annotate: unused,
     read: async () => Readable.from([]),
     entries: unused,
