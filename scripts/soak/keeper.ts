@@ -71,18 +71,16 @@ export class Keeper {
     child.send(settings)
     this.#child = child
     const closed = once(child, 'close')
-    let isKilled = false
-    const timers = this.#doom(child, settings.seed, () => {
-      isKilled = child.kill('SIGKILL')
-    })
+    const timers = this.#doom(child, settings.seed, () => child.kill('SIGKILL'))
     const [code, signal] = await closed
     timers.clear()
     living.delete(child)
-    if (isKilled && signal === 'SIGKILL') {
+    // Writers also end themselves like that.
+    if (signal === 'SIGKILL' && !this.#isStopping) {
       this.kills++
       return
     }
-    if (code !== 0 || !this.#isStopping) {
+    if ((code !== 0 && signal !== 'SIGKILL') || !this.#isStopping) {
       throw new Error(`${this.plan.name}, life ${this.lives}, ended by itself with ${code ?? signal}: ${errors.trim()}`)
     }
   }

@@ -20,7 +20,7 @@ export async function backUp(actor: Actor): Promise<void> {
   const { name } = settings
   const tree = new OwnTree(actor)
   while (!actor.stopped()) {
-    const engine = await openEngine(settings, name, { target: watched(targetOf(settings.place), journal) })
+    const engine = await openEngine(settings, name, { target: watched(targetOf(settings.place), actor) })
     try {
       for (let runs = 1 + random() * RUNS_OF_ENGINE; runs > 0 && !actor.stopped(); runs--) {
         if (tree.isCommitted && (!tree.isWhole || random() > SAME_AGAIN)) tree.change()
@@ -82,10 +82,17 @@ function writeWhole(path: string, text: string): void {
   renameSync(`${path}.new`, path)
 }
 
+/** Some end themselves around their commit: by chance alone it would hardly happen in the moment before they are told. */
+const DIES_AT_COMMIT = 0.08
+const COMMIT_MS = 60
+
 /** Writes down what is uploaded: what of it counts is known once the fragment behind it is there. */
-function watched(inner: Target, journal: Journal): Target {
+function watched(inner: Target, { journal, random }: Actor): Target {
   return wrapTarget(inner, {
     put: async (key, body, options) => {
+      if (key.startsWith('snapshots/') && random() < DIES_AT_COMMIT) {
+        setTimeout(() => process.kill(process.pid, 'SIGKILL'), random() * COMMIT_MS)
+      }
       if (!/^(packs|index)\//.test(key)) return await inner.put(key, body, options)
       const bytes = body.byteLength
       journal.write({ what: 'put', key, bytes })
