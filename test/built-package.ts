@@ -12,8 +12,12 @@ const run = promisify(execFile)
 
 export interface Installed {
   readonly folder: string
-  /** Runs a script of the folder to its end. Rejects when its exit code is not 0. */
-  node(script: string, args?: readonly string[]): Promise<{ stdout: string; stderr: string }>
+  /** Runs a script of the folder to its end. Rejects when its exit code is not 0. `env`: added to this process's. */
+  node(
+    script: string,
+    args?: readonly string[],
+    env?: Readonly<Record<string, string>>,
+  ): Promise<{ stdout: string; stderr: string }>
   remove(): void
 }
 
@@ -31,8 +35,8 @@ export async function installBuilt(): Promise<Installed> {
   await build({ ...config, config: false, dts: false, silent: true, outDir: join(modules, 'holdfast/dist') })
   return {
     folder,
-    node: (script, args = []) => {
-      const env = { ...process.env, BACKUP_PASSPHRASE: 'only for tests' }
+    node: (script, args = [], added = {}) => {
+      const env = { ...process.env, BACKUP_PASSPHRASE: 'only for tests', ...added }
       return run(process.execPath, [join(folder, script), ...args], { cwd: folder, env, timeout: 30_000 })
     },
     remove: () => rmSync(folder, { recursive: true, force: true }),
