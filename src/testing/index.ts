@@ -18,6 +18,6 @@ export { type SinkConformanceOptions, sinkConformance } from './sink-conformance
 export type { SinkSample } from './sink-pull-tests.ts'
 export { type SourceConformanceOptions, sourceConformance } from './source-conformance.ts'
 export { capabilityCard } from './target-card.ts'
-export { type TargetConformanceOptions, targetConformance } from './target-conformance.ts'
+export { type OtherProcess, type TargetConformanceOptions, targetConformance } from './target-conformance.ts'
 export { testEngine } from './test-engine.ts'
 export { transformConformance } from './transform-conformance.ts'

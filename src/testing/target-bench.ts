@@ -32,6 +32,20 @@ export async function keysOf(target: Target, prefix: string): Promise<string[]> 
   return keys.sort()
 }
 
+/** Not `deepEqual`: two lists of a thousand keys say nothing to anybody. In any order. */
+export function sameKeys(found: readonly string[], expected: readonly string[], what = 'list'): void {
+  const [has, wants] = [new Set(found), new Set(expected)]
+  const missing = expected.filter((key) => !has.has(key))
+  const foreign = found.filter((key) => !wants.has(key))
+  const faults = [
+    missing.length > 0 && `${missing.length} of ${expected.length} missing, first ${missing[0]}`,
+    foreign.length > 0 && `${foreign.length} that should not be there, first ${foreign[0]}`,
+    has.size < found.length && `${found.length - has.size} more than once`,
+  ]
+  const told = faults.filter((fault) => fault !== false)
+  if (told.length > 0) assert.fail(`${what}: ${told.join('; ')}`)
+}
+
 /** `what` begins the message: which call it was. */
 export async function rejectsWith(promise: Promise<unknown>, code: ErrorCode, what = 'the call'): Promise<void> {
   const outcome = await promise.then(

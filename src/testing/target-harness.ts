@@ -1,8 +1,10 @@
 /** Runs the tests of a target one by one, each on a target of its own, and notes how they end. */
-import type { Target } from '../targets/target.ts'
+import type { Target, TargetTraits } from '../targets/target.ts'
 import { type Runner, skipTest } from './runner.ts'
 import { type Bench, type DefineTest, keysOf } from './target-bench.ts'
 import { failsOnce, leavesNothing, type Outage, useOnce } from './target-close.ts'
+import { limited, within } from './target-limits.ts'
+import { type OtherProcess, PROCESSES, raceProcesses } from './target-processes.ts'
 import { type PromiseName, TargetReport, type TestResult } from './target-report.ts'
 
 export interface TargetConformanceOptions {
@@ -11,7 +13,7 @@ export interface TargetConformanceOptions {
   /** Called after each test, when its target is closed. */
   cleanup?(): Promise<void>
   /**
-   * `quick` lists 120 keys instead of 1,200 (which is one page of most stores) and races fewer rounds, for stores that
+   * `quick` lists 120 keys instead of 1,010 (which is one page of most stores) and races fewer rounds, for stores that
    * are slow or cost money. Default `full`.
    */
   profile?: 'quick' | 'full'
@@ -20,6 +22,13 @@ export interface TargetConformanceOptions {
    * gives is called, which says how many requests came meanwhile. Without it the promise not to try again is not tried.
    */
   outage?: Outage
+  /**
+   * How other processes make a target of the store that `create` has just opened. Without it `put` with `ifAbsent` is raced
+   * within this process only, which shows nothing of a store whose calls are synchronous; the card says so.
+   */
+  processes?(): OtherProcess
+  /** A call that takes longer has failed, in ms. Default 20,000: above the limits of the requests it makes. */
+  callMs?: number
   /** Called at the end with the capability card: a table of promises and results in Markdown, without date or version. */
   onCard?(markdown: string): void
 }
@@ -58,6 +67,16 @@ export class TargetHarness {
       this.#report.add({ promise: 'noRetries', test: name, outcome: 'untried', why: 'the suite was given no `outage`' })
   }
 
+  processTest(): void {
+    const name = `lets exactly one of ${PROCESSES} processes create`
+    const { processes } = this.#options
+    const run = (bench: Bench) => raceProcesses(bench, processes!(), limitOf(this.#options))
+    const missing = ({ createOnly }: TargetTraits) => (createOnly ? undefined : '`traits.createOnly` is false')
+    const why = 'between processes, since the suite was given no `processes`'
+    if (processes) this.under('createOnce')(name, run, missing)
+    else this.#report.add({ promise: 'createOnce', test: name, outcome: 'untried', why })
+  }
+
   closeTest(): void {
     this.#define('close', 'leaves nothing running and no file open', async () => {
       await leavesNothing(() => onBench(this.#options, useOnce))
@@ -92,9 +111,14 @@ async function endingOf(run: () => Promise<string | undefined>): Promise<Ending>
   }
 }
 
+function limitOf({ callMs = 20_000 }: TargetConformanceOptions): number {
+  return callMs
+}
+
 /** What a test leaves is deleted in any case; that this fails is told only where nothing else did. */
 async function onBench(options: TargetConformanceOptions, body: (bench: Bench) => Promise<void>): Promise<void> {
-  const target = await options.create()
+  const ms = limitOf(options)
+  const target = limited(await within(options.create(), 'create()', ms), ms)
   const prefix = `conformance-${Date.now().toString(36)}${Math.random().toString(36).slice(2)}/`
   const tidy = async (): Promise<void> => target.delete(await keysOf(target, prefix))
   try {

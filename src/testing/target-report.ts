@@ -45,7 +45,8 @@ export class TargetReport {
 
   #resultOf(promise: string): string {
     const of = this.results.filter((each) => each.promise === promise)
-    const others = of.filter(({ outcome }) => outcome !== 'passed')
+    const bad = of.filter(({ outcome }) => outcome === 'failed' || outcome === 'skipped')
+    const others = [...bad, ...of.filter(({ outcome }) => outcome === 'untried')]
     const all = others.map(({ outcome, test, why = '' }) =>
       outcome === 'untried' ? `not tried: ${why}` : `**${outcome}**: ${test} (${oneCell(why)})`,
     )

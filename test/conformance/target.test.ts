@@ -27,6 +27,11 @@ for (const fsync of [true, false]) {
         return localTarget(join(folder, 'made/by/the/first/put'), { fsync })
       },
       cleanup: () => rm(folder, { recursive: true }),
+      processes: () => ({
+        module: new URL('../../src/targets/local/local-target.ts', import.meta.url),
+        export: 'localTarget',
+        options: join(folder, 'made/by/the/first/put'),
+      }),
       profile: fsync ? 'full' : 'quick',
     })
   })

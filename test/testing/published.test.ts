@@ -43,6 +43,10 @@ describe('docs/plugins.md', () => {
     expect(stdout).toContain('**shelf**: creates once between processes')
   })
 
+  it('has a repository on a target, put back', async () => {
+    expect((await built.node('repository.test.ts')).stdout).toContain('pass 1')
+  })
+
   it('has fakes that work', async () => {
     expect((await built.node('fakes.test.ts')).stdout).toContain('pass 1')
   })
@@ -50,6 +54,9 @@ describe('docs/plugins.md', () => {
   it('names every option and every fake', () => {
     const names = [
       'outage',
+      'processes',
+      'callMs',
+      'localFiles',
       'onCard',
       'profile',
       'cleanup',

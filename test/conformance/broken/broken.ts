@@ -12,6 +12,7 @@ export interface Broken {
   readonly because: RegExp
   /** Default: quick. */
   readonly profile?: 'full'
+  readonly callMs?: number
   /** Breaks a memory target. */
   wrap(inner: Memory): Target
 }
@@ -27,7 +28,7 @@ export const SIZES = [
 export const RANGE = 'gives back exactly the range'
 export const SHORT = 'never gives fewer bytes than asked'
 export const KEYS = 'takes keys of a-z, 0-9, dot, underscore, dash and slash'
-export const REFUSES = 'refuses keys that are no relative paths'
+export const REFUSES = 'refuses all other keys'
 export const MISSING = 'tells a missing object'
 export const LIST = 'lists every key below nested prefixes once'
 export const PREFIX = 'takes a prefix as the beginning of a string'

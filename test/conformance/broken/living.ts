@@ -4,7 +4,7 @@ import { checkKey } from '../../../src/targets/checks.ts'
 import { type CallSignal, wrapTarget } from '../../../src/targets/target.ts'
 import { turn } from '../../../src/testing/target-bench.ts'
 import { race, throwIfAborted } from '../../../src/util/abort.ts'
-import { ABORTED, type Broken, CLOSED, HALF_DONE, type Memory, NO_MORE, SIGNAL } from './broken.ts'
+import { ABORTED, type Broken, CLOSED, HALF_DONE, type Memory, MISSING, NO_MORE, REFUSES, SIGNAL } from './broken.ts'
 
 export const LIVING: Readonly<Record<string, Broken>> = {
   'swallows an abort': {
@@ -60,6 +60,25 @@ export const LIVING: Readonly<Record<string, Broken>> = {
           return await inner.get(key, call)
         },
       }),
+  },
+  'never answers a stat of what is missing': {
+    fails: [MISSING, REFUSES, ABORTED],
+    because: /^stat of conformance-.*\/a did not settle in 0.2 s$/,
+    callMs: 200,
+    wrap: (inner) =>
+      wrapTarget(inner, {
+        async stat(key, call) {
+          return (await inner.stat(key).catch(() => undefined)) ?? (await new Promise(() => call))
+        },
+      }),
+  },
+  'goes on by an interval after it is closed': {
+    fails: [CLOSED],
+    because: /4 intervals go on after close/,
+    wrap: (inner) => {
+      setInterval(() => {}, 60_000).unref()
+      return wrapTarget(inner, {})
+    },
   },
   'keeps a timer after it is closed': {
     fails: [CLOSED],

@@ -76,7 +76,7 @@ export const STORING: Readonly<Record<string, Broken>> = {
   },
   'lists an object only when the next one is put': {
     fails: [CREATED, REPLACED, KEYS, LIST, PREFIX, THROUGHOUT, STOPS, DELETE],
-    because: /listed once the put has resolved/,
+    because: /list once the put has resolved: 1 of 1 missing/,
     wrap: (inner) => {
       let newest = ''
       return wrapTarget(inner, {
@@ -126,6 +126,11 @@ export const STORING: Readonly<Record<string, Broken>> = {
       wrapTarget(inner, {
         put: (key, body, call) => inner.put(key, structuredClone(body, { transfer: [body.buffer] }), call),
       }),
+  },
+  'takes A for a': {
+    fails: [REFUSES],
+    because: /put of ".*aA" resolved, instead of rejecting/,
+    wrap: (inner) => wrapTarget(inner, { put: (key, body, call) => inner.put(key.toLowerCase(), body, call) }),
   },
   'cleans keys up': {
     fails: [REFUSES],
