@@ -21,7 +21,7 @@ const ALL: Snapshot[] = [
   }),
   makeSnapshot({ id: '2026c-three', createdAt: at(3), tags: ['nightly'], complete: false, lastVerified: proof(false) }),
   makeSnapshot({ id: '2026d-point', createdAt: at(4), kind: 'restore-point' }),
-  makeSnapshot({ id: '2026e-five', createdAt: at(3), description: 'weekly run' }),
+  makeSnapshot({ id: '2026e-five', createdAt: at(3), description: 'weekly run', schedule: 'weekly' }),
 ]
 const ids = (filter?: SnapshotFilter): string[] => filterSnapshots(ALL, filter).map(({ id }) => id.slice(6))
 
@@ -31,6 +31,7 @@ describe('filterSnapshots', () => {
     ['oldest first', { order: 'oldest' }, ['one', 'two', 'three', 'five']],
     ['all tags', { tags: ['nightly', 'eu'] }, ['one']],
     ['all sources', { sources: ['uploads', 'main'] }, ['two']],
+    ['any schedule', { schedules: ['weekly', 'nightly'] }, ['five']],
     ['any host', { hosts: ['web-2', 'web-9'] }, ['two']],
     ['kinds', { kinds: ['restore-point'] }, ['point']],
     ['after includes, before does not', { after: at(2), before: at(3) }, ['two']],
