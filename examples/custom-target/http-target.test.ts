@@ -17,6 +17,11 @@ describe('httpTarget', () => {
     {
       create: () => httpTarget(server.url),
       outage: async () => server.outage(),
+      processes: () => ({
+        module: new URL('./http-target.ts', import.meta.url),
+        export: 'httpTarget',
+        options: server.url,
+      }),
       onCard: (card) => console.log(card),
     },
   )

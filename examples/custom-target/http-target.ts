@@ -60,7 +60,9 @@ export function httpTarget(url: string): Target {
       const lane = async (): Promise<void> => {
         for (const each of rest) await request(each, { method: 'DELETE' }, [204, 404], signal)
       }
-      await Promise.all(Array.from({ length: DELETES_AT_ONCE }, lane))
+      // Not Promise.all, which would reject while other lanes go on deleting.
+      const lanes = await Promise.allSettled(Array.from({ length: DELETES_AT_ONCE }, lane))
+      for (const ended of lanes) if (ended.status === 'rejected') throw ended.reason
     },
 
     // The connections belong to fetch, and do not keep the process alive.
@@ -92,7 +94,7 @@ async function request(
   const abort = (): void => controller.abort()
   signal?.addEventListener('abort', abort, { once: true })
   try {
-    const answer = await fetch(url, { ...init, signal: controller.signal })
+    const answer = await fetch(url, { redirect: 'error', ...init, signal: controller.signal })
     const body = new Uint8Array(await answer.arrayBuffer())
     if (expected.includes(answer.status)) return { status: answer.status, headers: answer.headers, body }
     throw statusError(url, answer)
@@ -114,11 +116,17 @@ function statusError(url: URL, { status, headers }: Response): BackupError {
   if (status === 403) return error('TARGET_DENIED', text, { details })
   if (status === 507) return error('TARGET_FULL', text, { details })
   if (status === 429 || status === 503) {
-    const retryAfterMs = 1000 * (Number(headers.get('retry-after')) || 0)
+    const retryAfterMs = retryAfterOf(headers.get('retry-after'))
     return error('TARGET_THROTTLED', text, { details: { ...details, retryAfterMs }, retryable: true })
   }
-  if (status >= 500) return error('TARGET_UNREACHABLE', text, { details, retryable: true })
+  if (status === 408 || status >= 500) return error('TARGET_UNREACHABLE', text, { details, retryable: true })
   return error('TARGET_PROTOCOL', text, { details })
+}
+
+/** Seconds, or a date. */
+function retryAfterOf(text: string | null): number {
+  const ms = Number(text) * 1000
+  return Math.max(0, Number.isNaN(ms) ? Date.parse(text ?? '') - Date.now() || 0 : ms)
 }
 
 type Facts = Omit<ConstructorParameters<typeof BackupError>[2], 'origin'>
