@@ -1,7 +1,7 @@
 /** Reads of objects, never short. */
 import type { GetObjectCommandOutput } from '@aws-sdk/client-s3'
 import { BackupError, type Json } from '../../errors.ts'
-import { nameOf, statusOf } from '../../s3/errors.ts'
+import { isAbsent, notS3 } from '../../s3/errors.ts'
 import { notFound, rangeWithin } from '../checks.ts'
 import type { GetOptions } from '../target.ts'
 import { DIGEST, digestOf } from './digest.ts'
@@ -12,8 +12,6 @@ export async function getObject(
   key: string,
   { range, signal }: GetOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  // No request can ask for nothing.
-  if (range !== undefined && range.start === range.end) return new Uint8Array(0)
   const { connection, settings } = place
   const at = { Bucket: connection.bucket, Key: settings.prefix + key }
   const Range = range && { Range: `bytes=${range.start}-${range.end - 1}` }
@@ -21,21 +19,25 @@ export async function getObject(
     return await connection.send(
       (sdk) => new sdk.GetObjectCommand({ ...at, ...Range }),
       signal,
-      (output: GetObjectCommandOutput) => bodyOf(key, output, range),
+      (output: GetObjectCommandOutput) => bodyOf(place, key, output, range),
     )
   } catch (error) {
-    if (statusOf(error) === 404 && nameOf(error) !== 'NoSuchBucket') throw notFound(key, { bucket: at.Bucket })
+    if (isAbsent(error)) throw notFound(key, { bucket: at.Bucket })
     throw connection.errorOf(error, { operation: 'get', key: at.Key, signal })
   }
 }
 
 async function bodyOf(
+  { connection, settings }: Place,
   key: string,
   output: GetObjectCommandOutput,
   range: GetOptions['range'],
 ): Promise<Uint8Array<ArrayBuffer>> {
   const stream = output.Body as unknown as AsyncIterable<Uint8Array> & { destroy(): void }
   try {
+    if (output.ETag === undefined) {
+      throw notS3({ operation: 'get', bucket: connection.bucket, key: settings.prefix + key })
+    }
     const length = expectedLength(key, output, range)
     const bytes = await readExactly(key, stream, length)
     if (range === undefined) await checkDigest(key, bytes, output.Metadata?.[DIGEST])

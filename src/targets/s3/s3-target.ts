@@ -1,7 +1,7 @@
 /** A target in a bucket of S3, or of a store that speaks S3. */
 
 import { S3Connection } from '../../s3/connection.ts'
-import { checkKey, checkPrefix, checkRange } from '../checks.ts'
+import { checkKey, checkPrefix, checkRange, notFound, rangeWithin } from '../checks.ts'
 import type { CallSignal, GetOptions, ObjectInfo, PutOptions, Target, TargetTraits } from '../target.ts'
 import { throttled } from '../wrappers/throttled.ts'
 import { getObject } from './get.ts'
@@ -70,7 +70,16 @@ class S3Target implements Target {
   async get(key: string, options: GetOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
     checkKey(key)
     checkRange(options.range)
+    if (options.range && options.range.start === options.range.end) return await this.#nothingOf(key, options)
     return await getObject(this.#place, key, options)
+  }
+
+  /** No request can ask for no bytes; yet the object must be there, and long enough. */
+  async #nothingOf(key: string, { range, signal }: GetOptions): Promise<Uint8Array<ArrayBuffer>> {
+    const info = await this.stat(key, { signal })
+    if (info === undefined) throw notFound(key)
+    rangeWithin(key, info.size, range)
+    return new Uint8Array(0)
   }
 
   async stat(key: string, { signal }: CallSignal = {}): Promise<ObjectInfo | undefined> {
