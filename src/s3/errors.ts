@@ -49,6 +49,30 @@ export function nameOf(error: unknown): string | undefined {
   return typeof Code === 'string' && Code !== '' ? Code : name
 }
 
+/**
+ * The object alone is missing, as the store itself says: with its code, or at least with the id that stores give each
+ * request. What stands in front of a store that is being started answers 404 as well, and knows nothing of objects.
+ */
+export function isAbsent(error: unknown): boolean {
+  const name = nameOf(error)
+  return statusOf(error) === 404 && name !== 'NoSuchBucket' && (name === 'NoSuchKey' || hasRequestId(error))
+}
+
+function hasRequestId(error: unknown): boolean {
+  return (error as Partial<SdkError> | undefined)?.$metadata?.requestId !== undefined
+}
+
+/** Something in front of a store may answer 200 in its place, and the SDK takes any page for an empty answer. */
+export function notS3(call: { operation: string; bucket: string; key: string }): BackupError {
+  const { operation, bucket, key } = call
+  return new BackupError(GARBLED.code, `${GARBLED.what} (${operation} of ${key} in the bucket ${bucket})`, {
+    origin: 'target',
+    retryable: true,
+    details: { ...call },
+    hint: GARBLED.hint!,
+  })
+}
+
 /** The BackupError for a failed call; errors that are BackupErrors already stay what they are. */
 export function s3Error(error: unknown, call: S3Call): BackupError {
   if (BackupError.is(error)) return error
@@ -94,7 +118,10 @@ function meaningOf(error: SdkError): Meaning | undefined {
   if (status === undefined) return error.name === 'SyntaxError' ? GARBLED : undefined
   // A good status, and yet an error: the body was no XML of S3, or broke off.
   if (status < 300) return GARBLED
-  const named = BY_NAME.get(nameOf(error) ?? '')
+  const name = nameOf(error) ?? ''
+  // A code of the SDK's own making, for want of one in the answer.
+  if (status === 404 && !name.startsWith('NoSuch') && !hasRequestId(error)) return GARBLED
+  const named = BY_NAME.get(name)
   return fitting(named ?? byStatus(status), error.message)
 }
 

@@ -12,6 +12,7 @@ export async function* listObjects(place: Place, prefix: string, { signal }: Cal
   let before = new Set<string>()
   for (let token: string | undefined, more = true; more; ) {
     const page = await pageAt(place, whole, token, signal)
+    if (!isListing(page)) throw strange('that is none', whole)
     const rows = new Set<string>()
     for (const row of page.Contents ?? []) {
       const info = infoOf(place, row, whole)
@@ -51,6 +52,11 @@ function infoOf(place: Place, row: _Object, prefix: string): ObjectInfo | undefi
   const key = Key.slice(place.settings.prefix.length)
   if (!isKey(key)) return undefined
   return { key, size: Size, ...(LastModified && { modifiedAt: LastModified }) }
+}
+
+/** Whatever else is XML the SDK takes for a listing of nothing. */
+function isListing({ IsTruncated, KeyCount, Name, Prefix }: ListObjectsV2CommandOutput): boolean {
+  return [IsTruncated, KeyCount, Name, Prefix].some((said) => said !== undefined)
 }
 
 /** A store that goes round in circles would be listed for ever. */

@@ -1,7 +1,7 @@
 /** Whole objects into a bucket. The store takes one all or not at all, and checks what arrives by its SHA-256. */
 import type { PutObjectCommandInput, PutObjectCommandOutput } from '@aws-sdk/client-s3'
 import { BackupError } from '../../errors.ts'
-import { attemptsOf, nameOf, statusOf } from '../../s3/errors.ts'
+import { attemptsOf, nameOf, notS3, statusOf } from '../../s3/errors.ts'
 import type { PutOptions } from '../target.ts'
 import { DIGEST, digestOf } from './digest.ts'
 import type { S3Options } from './options.ts'
@@ -78,7 +78,7 @@ function ofPacks({ storageClass, objectLockDays, objectLockMode }: S3Options): P
 
 /** True where the bucket keeps versions. */
 async function send(
-  { connection, options }: Place,
+  { connection, settings, options }: Place,
   key: string,
   body: Uint8Array,
   input: PutObjectCommandInput,
@@ -95,7 +95,8 @@ async function send(
     }
     return command
   }
-  const { VersionId } = await connection.send<PutObjectCommandOutput>(put, signal)
+  const { VersionId, ETag } = await connection.send<PutObjectCommandOutput>(put, signal)
+  if (ETag === undefined) throw notS3({ operation: 'put', bucket: connection.bucket, key: settings.prefix + key })
   return VersionId !== undefined && VersionId !== 'null'
 }
 

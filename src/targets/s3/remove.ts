@@ -1,7 +1,7 @@
 /** Removal of objects: many with a request where the store can do that. */
 import type { DeleteObjectsCommandOutput } from '@aws-sdk/client-s3'
 import { BackupError } from '../../errors.ts'
-import { type DeleteRow, keyError, nameOf, statusOf } from '../../s3/errors.ts'
+import { type DeleteRow, isAbsent, keyError, nameOf } from '../../s3/errors.ts'
 import { throwIfAborted } from '../../util/abort.ts'
 import { mapBounded } from '../../util/concurrency.ts'
 import type { CallSignal } from '../target.ts'
@@ -59,7 +59,7 @@ async function deleteEach(place: Place, keys: readonly string[], signal: AbortSi
     try {
       await connection.send((sdk) => new sdk.DeleteObjectCommand({ Bucket: connection.bucket, Key }), inner)
     } catch (error) {
-      if (statusOf(error) === 404 && nameOf(error) !== 'NoSuchBucket') return
+      if (isAbsent(error)) return
       throw connection.errorOf(error, { operation: 'delete', key: Key, signal: inner })
     }
   }

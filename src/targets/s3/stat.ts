@@ -1,6 +1,6 @@
 /** What a bucket says of one object without sending it. */
 import type { HeadObjectCommandOutput } from '@aws-sdk/client-s3'
-import { statusOf } from '../../s3/errors.ts'
+import { isAbsent, notS3, statusOf } from '../../s3/errors.ts'
 import type { ObjectInfo } from '../target.ts'
 import { DIGEST, hexOf } from './digest.ts'
 import type { Place } from './s3-target.ts'
@@ -19,10 +19,11 @@ export async function headObject(
       (sdk) => new sdk.HeadObjectCommand({ ...at, ...mode }),
       signal,
     )
+    if (head.ETag === undefined) throw notS3({ operation: 'stat', bucket: at.Bucket, key: at.Key })
     place.seen = true
     return infoOf(key, head)
   } catch (error) {
-    if (statusOf(error) === 404 && place.seen) return undefined
+    if (isAbsent(error) && place.seen) return undefined
     const said = await explained(place, at, error, signal)
     if (said === undefined) return undefined
     throw connection.errorOf(said, { operation: 'stat', key: at.Key, signal })
