@@ -17,7 +17,8 @@ function withAnswers(answers: readonly Answer[], over: Partial<S3Options> = {}):
     async send(command: { input: Record<string, unknown>; constructor: { name: string } }) {
       const one = { name: command.constructor.name.replace('Command', ''), input: command.input }
       sent.push(one)
-      return answers[Math.min(sent.length, answers.length) - 1]!(one)
+      // Every store says it of objects.
+      return { ETag: '"etag"', ...(answers[Math.min(sent.length, answers.length) - 1]!(one) as object) }
     },
     destroy() {
       throw new Error('a client that was given is not to be destroyed')
@@ -154,7 +155,10 @@ describe('get', () => {
   })
 
   it('asks for a range in bytes, for an empty one only for the size, and checks the digest of a whole', async () => {
-    const { target, sent } = withAnswers([sending('234', { ContentRange: 'bytes 2-4/10' }), { ContentLength: 10, ETag: '"e"' }])
+    const { target, sent } = withAnswers([
+      sending('234', { ContentRange: 'bytes 2-4/10' }),
+      { ContentLength: 10, ETag: '"e"' },
+    ])
     expect(Buffer.from(await target.get('a', { range })).toString()).toBe('234')
     expect(await target.get('a', { range: { start: 4, end: 4 } })).toHaveLength(0)
     expect(sent.map(({ input }) => input.Range)).toEqual(['bytes=2-4', undefined])
