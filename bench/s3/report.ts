@@ -137,9 +137,9 @@ function fewer(rows: readonly Row[], step: Step): NumberRow {
   }
 }
 
-/** Each worker waits once it has two packs on their way, and one of pages is beside them. */
+/** Whoever fills packs waits once two are on their way: each worker, and the one of pages. */
 function uploadsInFlight(cores: number): number {
-  return 2 * cores + 1
+  return 2 * (cores + 1)
 }
 
 /** The highest of all rounds, not a median: a limit is a limit. */

@@ -42,7 +42,7 @@ export interface WriterOptions {
 /** Packs between two checkpoints: an interrupted run uploads at most these again, or what took `CHECKPOINT_MS`. */
 const CHECKPOINT_PACKS = 6
 /** The least time between two on a far target, where each of them is a request more. */
-const CHECKPOINT_MS = 10_000
+const CHECKPOINT_MS = 30_000
 /** A run with more fragments than this leaves their union in their place, so that whoever opens next asks for few. */
 const MAX_FRAGMENTS = 2
 /** Of what a fragment of many packs says. A reader takes twice as much. */
@@ -216,9 +216,7 @@ export class RepositoryWriter {
   /** Puts the union of this run's fragments. They stay until the commit: as facts they are as true as it is. */
   private async unite(): Promise<void> {
     if (this.fragmentKeys.length <= MAX_FRAGMENTS) return
-    this.superseded = this.fragmentKeys
-    this.fragmentKeys = []
-    for (const packs of portions(this.facts, UNION_BYTES)) await this.putFragment(packs)
+    await this.sayAgain()
   }
 
   /**
@@ -240,9 +238,28 @@ export class RepositoryWriter {
   async confirm(): Promise<void> {
     const { target, signal, index } = this.options
     const packs = this.facts.map(({ name, packBytes }) => ({ key: packKey(hex(name)), bytes: packBytes }))
-    const fragments = this.fragmentKeys.map((key) => ({ key }))
     await confirmStored(target, packs, { prefix: PREFIX.packs, others: index.packCount, signal })
+    try {
+      await this.confirmFragments()
+    } catch (error) {
+      if (!BackupError.is(error) || error.code !== 'TARGET_PROTOCOL') throw error
+      // A prune that has ended meanwhile may have merged them into one whose name is not known here.
+      await this.sayAgain()
+      await this.confirmFragments()
+    }
+  }
+
+  private async confirmFragments(): Promise<void> {
+    const { target, signal, index } = this.options
+    const fragments = this.fragmentKeys.map((key) => ({ key }))
     await confirmStored(target, fragments, { prefix: PREFIX.index, others: index.fragments, signal })
+  }
+
+  /** All facts, in fragments of new names. */
+  private async sayAgain(): Promise<void> {
+    this.superseded.push(...this.fragmentKeys)
+    this.fragmentKeys = []
+    for (const packs of portions(this.facts, UNION_BYTES)) await this.putFragment(packs)
   }
 
   /** Ends the sessions; after a failure or an abort their work is dropped. */
