@@ -28,7 +28,7 @@ import {
 import { parsePlanRestoreOptions, parseRestoreOptions, parseRestorePlan } from './options-restore.ts'
 import { parseAnnotateOptions } from './options-retention.ts'
 import { parseVerifyOptions } from './options-verify.ts'
-import { parseExportZipOptions } from './options-zip.ts'
+import { parseExportZipOptions, parseImportZipOptions } from './options-zip.ts'
 import { snapshotsVerb, snapshotVerb } from './snapshot-look.ts'
 import type { BackupOptions, BackupResult } from './types-backup.ts'
 import type { Diff, DiffOptions, EntriesOptions, Entry, ReadOptions } from './types-browse.ts'
@@ -50,7 +50,7 @@ import type { AnnotateOptions } from './types-retention.ts'
 import type { ActiveRun, Listing } from './types-run.ts'
 import type { Snapshot, SnapshotFilter, SnapshotRef } from './types-snapshot.ts'
 import type { VerifyOptions, VerifyResult } from './types-verify.ts'
-import type { ExportResult, ExportZipOptions } from './types-zip.ts'
+import type { ExportResult, ExportZipOptions, ImportResult, ImportZipOptions } from './types-zip.ts'
 import { type Verbs, verbs } from './verbs.ts'
 
 /**
@@ -188,6 +188,14 @@ export class BackupEngine implements AsyncDisposable {
    */
   async exportZip(options: ExportZipOptions): Promise<ExportResult> {
     return await this.#verbs.exportZip(this.#open(), parseExportZipOptions(options))
+  }
+
+  /**
+   * A ZIP as a snapshot of kind 'import': one that `exportZip` has made comes back exactly, others as far as a ZIP can say.
+   * @throws BackupError ZIP_CORRUPT, ZIP_UNSAFE_PATH, ZIP_ENCRYPTED, ZIP_BOMB, UNSUPPORTED for other compressions than deflate
+   */
+  async importZip(options: ImportZipOptions): Promise<ImportResult> {
+    return await this.#verbs.importZip(this.#open(), parseImportZipOptions(options))
   }
 
   /** What runs now in this engine. */

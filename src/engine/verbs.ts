@@ -16,7 +16,7 @@ import type { ParsedDrillOptions } from './options-drill.ts'
 import type { ParsedPlanForgetOptions, ParsedPlanPruneOptions, ParsedPruneOptions } from './options-prune.ts'
 import type { ParsedPlanRestoreOptions, ParsedRestoreOptions } from './options-restore.ts'
 import type { ParsedVerifyOptions } from './options-verify.ts'
-import type { ParsedExportZipOptions } from './options-zip.ts'
+import type { ParsedExportZipOptions, ParsedImportZipOptions } from './options-zip.ts'
 import { planPrune } from './prune/plan-prune.ts'
 import { prune } from './prune/run-prune.ts'
 import { planRestore } from './restore/plan-restore.ts'
@@ -32,9 +32,10 @@ import type { AnnotateOptions } from './types-retention.ts'
 import type { Listing } from './types-run.ts'
 import type { Snapshot, SnapshotRef } from './types-snapshot.ts'
 import type { VerifyResult } from './types-verify.ts'
-import type { ExportResult } from './types-zip.ts'
+import type { ExportResult, ImportResult } from './types-zip.ts'
 import { verify } from './verify/run-verify.ts'
 import { exportZip } from './zip/export-zip.ts'
+import { importZip } from './zip/import-zip.ts'
 
 /**
  * All options are checked, with defaults filled in. A verb that is a run calls `withRun` (or `withQuietRun`) before it
@@ -55,6 +56,7 @@ export interface Verbs {
   prune(engine: EngineContext, plan: PrunePlan, options: ParsedPruneOptions): Promise<PruneResult>
   annotate(engine: EngineContext, ref: SnapshotRef, options: AnnotateOptions): Promise<Snapshot>
   exportZip(engine: EngineContext, options: ParsedExportZipOptions): Promise<ExportResult>
+  importZip(engine: EngineContext, options: ParsedImportZipOptions): Promise<ImportResult>
   read(engine: EngineContext, options: ReadOptions): Promise<Readable>
   entries(engine: EngineContext, options: EntriesOptions): Listing<Entry>
   /** Every snapshot, of every kind, in any order. */
@@ -75,6 +77,7 @@ export const verbs: Verbs = {
   prune,
   annotate,
   exportZip,
+  importZip,
   read,
   entries,
   loadSnapshots,

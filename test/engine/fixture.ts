@@ -164,6 +164,7 @@ export function makeShell(given: ShellOptions = {}): Shell {
     planPrune: unused,
     prune: unused,
     exportZip: unused,
+    importZip: unused,
     annotate: unused,
     read: async () => Readable.from([]),
     entries: unused,

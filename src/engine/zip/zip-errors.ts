@@ -23,6 +23,25 @@ export function fileError(path: string, error: unknown): unknown {
   })
 }
 
+const READ_CODES: Readonly<Record<string, ErrorCode>> = {
+  EACCES: 'SOURCE_DENIED',
+  EPERM: 'SOURCE_DENIED',
+  ENOENT: 'SOURCE_NOT_FOUND',
+  ENOTDIR: 'SOURCE_NOT_FOUND',
+  EISDIR: 'SOURCE_NOT_FOUND',
+}
+
+/** Of the ZIP that an import reads. */
+export function readError(place: string, error: unknown): BackupError {
+  if (BackupError.is(error)) return error
+  const { code = '', message } = error as NodeJS.ErrnoException
+  return new BackupError(READ_CODES[code] ?? 'SOURCE_UNREACHABLE', `${place} cannot be read: ${code || message}`, {
+    origin: 'source',
+    details: { path: place, systemCode: code },
+    cause: error,
+  })
+}
+
 export function conflict(place: string): BackupError {
   return new BackupError('RESTORE_CONFLICT', `There is something at ${place} already.`, {
     origin: 'sink',
