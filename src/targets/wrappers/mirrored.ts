@@ -117,8 +117,11 @@ function make(targets: readonly Target[], options: MirroredOptions & { writeQuor
   }
 }
 
-/** How long a run counts of which it is not known whether it has begun: its first heartbeat comes before that. */
-const DOUBTFUL_MS = 180_000
+/**
+ * How long a run counts after its last sign of life, which may have been refused: its next heartbeat comes before that. One
+ * whose commit is in doubt beats no more and leaves its object, and restores must not wait for it.
+ */
+const ALIVE_MS = 180_000
 
 /** Keeps what was read from a mirror, which may be old, from deciding what is written or deleted. */
 class MirrorGuard {
@@ -149,7 +152,7 @@ class MirrorGuard {
       if (isThere && ifAbsent) this.#isStale = false
       return isThere
     } finally {
-      if (!isThere && ifAbsent && this.#runs.has(key)) this.#runs.set(key, systemClock.monotonicMs() + DOUBTFUL_MS)
+      if (this.#runs.has(key)) this.#runs.set(key, systemClock.monotonicMs() + ALIVE_MS)
     }
   }
 
