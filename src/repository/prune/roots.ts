@@ -36,10 +36,12 @@ export class RootListing {
     const trash = await this.trash.list({ ...options, select: (keys) => keys.filter(isTrash) })
     refuseDamaged(trash.damaged)
     const all = [...trash.items.values()]
+    // Whoever forgets one that is still there puts its copy anew, and that must not be taken for the old one.
+    const there = new Set(snapshots.map(({ record }) => record.id))
     return {
       snapshots: snapshots.map(({ record }) => record),
       trash: all.filter(({ at }) => at > expiry),
-      expired: all.filter(({ at }) => at <= expiry).map(({ id }) => id),
+      expired: all.filter(({ at, id }) => at <= expiry && !there.has(id)).map(({ id }) => id),
     }
   }
 }
