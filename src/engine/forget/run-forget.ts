@@ -2,7 +2,8 @@
 import { requireFeatures } from '../../model/config.ts'
 import { PREFIX } from '../../repository/keys-layout.ts'
 import { forgetSnapshot } from '../../repository/prune/forget.ts'
-import { retrying } from '../../targets/wrappers/retrying.ts'
+import type { Records } from '../../repository/records.ts'
+import { isRetrying, retrying } from '../../targets/wrappers/retrying.ts'
 import { throwIfAborted } from '../../util/abort.ts'
 import { loadRecords } from '../load-snapshots.ts'
 import { requirePlan, stale } from '../plan-digest.ts'
@@ -34,11 +35,7 @@ async function runForget(
   requireFeatures(repository.config, 'write')
   requirePlan(plan, engine.repository.id, confirm)
   await requireUnchanged(engine, plan, run.signal)
-  const target = retrying(repository.target, {
-    clock: engine.clock,
-    onRetry: (notice) => run.emit('target:retry', notice),
-  })
-  const records = repository.records.through(target)
+  const records = repeatedRecords(engine, run)
   const going = idsOf(plan, false)
   const forgotten: string[] = []
   run.progress.phase('forget')
@@ -55,6 +52,13 @@ async function runForget(
     run.progress.add({ items: 1 })
   }
   return { forgotten, kept: idsOf(plan, true).length + held }
+}
+
+/** Far targets are repeated already. */
+function repeatedRecords({ repository: { repository }, clock }: EngineContext, run: RunContext): Records {
+  const { records, target } = repository
+  if (isRetrying(target)) return records
+  return records.through(retrying(target, { clock, onRetry: (notice) => run.emit('target:retry', notice) }))
 }
 
 /**

@@ -2,7 +2,7 @@
 import { newId } from '../../crypto/random.ts'
 import { requireFeatures } from '../../model/config.ts'
 import type { PruneOptions as RepositoryPrune } from '../../repository/prune/types.ts'
-import { retrying } from '../../targets/wrappers/retrying.ts'
+import { isRetrying, retrying } from '../../targets/wrappers/retrying.ts'
 import type { RunContext } from '../run-context.ts'
 import type { EngineContext } from '../types-context.ts'
 import type { PrunePlan } from '../types-prune.ts'
@@ -21,7 +21,8 @@ export async function withPruneWork<T>(
     clock: engine.clock,
     onRetry: (notice) => run.emit('target:retry', notice),
   }
-  const target = retrying(repository.target, onRetry)
+  // Far targets are repeated already, and repetitions of repetitions would be 25.
+  const target = isRetrying(repository.target) ? repository.target : retrying(repository.target, onRetry)
   const lease = await engine.repository.lease()
   try {
     return await body({
