@@ -21,6 +21,7 @@ import { type ObjectCache, rangeThrough } from './cache/object-cache.ts'
 import { confirmStored } from './confirm-stored.ts'
 import type { IndexSet } from './index-set.ts'
 import { indexKey, PREFIX, packKey } from './keys-layout.ts'
+import { portions } from './pack-portions.ts'
 
 export interface WriterOptions {
   target: Target
@@ -239,20 +240,22 @@ export class RepositoryWriter {
     const { target, signal, index } = this.options
     const packs = this.facts.map(({ name, packBytes }) => ({ key: packKey(hex(name)), bytes: packBytes }))
     await confirmStored(target, packs, { prefix: PREFIX.packs, others: index.packCount, signal })
-    try {
-      await this.confirmFragments()
-    } catch (error) {
+    await this.confirmFragments().catch(async (error: unknown) => {
       if (!BackupError.is(error) || error.code !== 'TARGET_PROTOCOL') throw error
       // A prune that has ended meanwhile may have merged them into one whose name is not known here.
       await this.sayAgain()
       await this.confirmFragments()
-    }
+    })
   }
 
-  private async confirmFragments(): Promise<void> {
+  private confirmFragments(): Promise<void> {
     const { target, signal, index } = this.options
-    const fragments = this.fragmentKeys.map((key) => ({ key }))
-    await confirmStored(target, fragments, { prefix: PREFIX.index, others: index.fragments, signal })
+    const others = index.fragments
+    return confirmStored(
+      target,
+      this.fragmentKeys.map((key) => ({ key })),
+      { prefix: PREFIX.index, others, signal },
+    )
   }
 
   /** All facts, in fragments of new names. */
@@ -274,22 +277,6 @@ export class RepositoryWriter {
     await this.checkpoints
     await Promise.allSettled(this.puts)
   }
-}
-
-/** Of about so many bytes each. */
-function* portions(packs: readonly PackFacts[], maxBytes: number): Generator<PackFacts[]> {
-  let portion: PackFacts[] = []
-  let bytes = 0
-  for (const pack of packs) {
-    if (portion.length > 0 && bytes + pack.directory.length > maxBytes) {
-      yield portion
-      portion = []
-      bytes = 0
-    }
-    portion.push(pack)
-    bytes += pack.directory.length
-  }
-  if (portion.length > 0) yield portion
 }
 
 function storedTooMuch(maxStoredBytes: number): BackupError {
