@@ -3,6 +3,7 @@
  * as one stream, so that a segment that many of them share is opened once; long ones in parts.
  */
 import { type StreamRefs, streamBytes } from '../../model/streams.ts'
+import { release } from '../../util/bytes.ts'
 import { mapBounded } from '../../util/concurrency.ts'
 import type { ContentRequest } from '../../workers/browse.ts'
 import type { Session } from '../../workers/rpc.ts'
@@ -41,7 +42,11 @@ export async function* contentParts(
       lanes.push(lane)
     }
   }
-  for await (const parts of mapBounded(units(items), lanes.length, read, reading.signal)) yield* parts
+  for await (const parts of mapBounded(units(items), lanes.length, read, reading.signal)) {
+    yield* parts
+    // Nobody holds them any longer: left to the collector they would gather.
+    for (const { bytes } of parts.slice(0, 1)) release(bytes)
+  }
 }
 
 function openLanes(reading: Reading): Promise<Session[]> {
@@ -97,13 +102,25 @@ function own(stream: StreamRefs): StreamRefs {
   return { ...stream, refs: stream.refs.map((ref) => (ref.id ? { ...ref, id: new Uint8Array(ref.id) } : ref)) }
 }
 
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  if (pieces.length === 1) return pieces[0]!
+  const all = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const piece of pieces) {
+    all.set(piece, at)
+    at += piece.length
+    release(piece)
+  }
+  return all
+}
+
 async function readUnit(lane: Session, { parts, request }: Unit): Promise<ContentPart[]> {
   const pieces: Uint8Array[] = []
   if (request) {
     const queue = new PieceQueue(lane, [request])
     for (let piece = await queue.next(); piece !== null; piece = await queue.next()) pieces.push(piece)
   }
-  const all = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
+  const all = joined(pieces)
   let at = 0
   return parts.map(({ item, length, isFirst, isLast }) => {
     const bytes = all.subarray(at, at + length)

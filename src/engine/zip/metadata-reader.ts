@@ -1,10 +1,10 @@
 /** `metadata.json` of a ZIP that this package has made, line by line. */
 import { z } from 'zod'
 import { BackupError, type Json } from '../../errors.ts'
-import { SOURCE_NAME } from '../../sources/source.ts'
 import { comparePaths, isSafePath, userToLatin1 } from '../../util/paths.ts'
 import { type EntryLine, METADATA_FORMAT, METADATA_VERSION } from './metadata.ts'
 import { zipError } from './zip-errors.ts'
+import { SOURCE_NAME } from './zip-names.ts'
 import type { ZipReader, ZipRecord } from './zip-reader.ts'
 
 /** Facts of an entry are at most 1 MiB. */

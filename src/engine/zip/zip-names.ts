@@ -3,6 +3,9 @@ import { isUtf8 as isUtf8Bytes } from 'node:buffer'
 import { BackupError } from '../../errors.ts'
 import { latin1ToUser } from '../../util/paths.ts'
 
+/** As a source may be called. */
+export const SOURCE_NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$/
+
 export function isUtf8(name: Uint8Array): boolean {
   return isUtf8Bytes(name)
 }

@@ -1,7 +1,7 @@
 /** Entries into a ZIP, one after the other. */
 import { once } from 'node:events'
 import { promisify } from 'node:util'
-import { crc32, createDeflateRaw, type DeflateRaw, deflateRaw, deflateRawSync } from 'node:zlib'
+import { crc32, createDeflateRaw, type DeflateRaw, deflateRaw, deflateRawSync, type ZlibOptions } from 'node:zlib'
 import { type Sha256Stream, sha256Hex, sha256Stream } from '../../crypto/hash.ts'
 import type { ArchiveOut } from './archive-out.ts'
 import { DEFLATED, descriptor, localHeader, STORED, type ZipEntryBody, type ZipEntryHead } from './headers.ts'
@@ -10,6 +10,8 @@ import type { LedgerRecord } from './ledger.ts'
 const deflateAside = promisify(deflateRaw)
 /** Shorter ones are not worth another thread. */
 const ASIDE_BYTES = 32 * 1024
+/** Less can hardly shrink. */
+const LEAST_BYTES = 48
 const SAMPLE_BYTES = 64 * 1024
 /** A sample that shrinks by less is of media, archives or ciphertext. */
 const WORTH_IT = 0.97
@@ -40,7 +42,7 @@ export class ZipWriter {
     if (bytes.length === 0 || !isWorthIt(bytes, this.level)) return undefined
     const packed =
       bytes.length < ASIDE_BYTES
-        ? deflateRawSync(bytes, { level: this.level })
+        ? deflateRawSync(bytes, small(bytes.length, this.level))
         : await deflateAside(bytes, { level: this.level })
     return packed.length < bytes.length ? packed : undefined
   }
@@ -53,8 +55,14 @@ export class ZipWriter {
   }
 }
 
+/** By default each call takes 270 KB for its tables, whatever the length. */
+function small(length: number, level: number): ZlibOptions {
+  const windowBits = Math.min(Math.max(Math.ceil(Math.log2(length + 1)), 9), 15)
+  return { level, windowBits, memLevel: Math.min(Math.max(windowBits - 7, 1), 8), chunkSize: length + 64 }
+}
+
 function isWorthIt(bytes: Uint8Array, level: number): boolean {
-  if (level === 0) return false
+  if (level === 0 || bytes.length < LEAST_BYTES) return false
   if (bytes.length <= SAMPLE_BYTES) return true
   const sample = bytes.subarray(0, SAMPLE_BYTES)
   return deflateRawSync(sample, { level: 1 }).length < sample.length * WORTH_IT
