@@ -1,6 +1,7 @@
 /** forget: snapshots go, as planned. What they alone need is freed by a prune. */
 import { requireFeatures } from '../../model/config.ts'
 import { PREFIX } from '../../repository/keys-layout.ts'
+import { Notes } from '../../repository/notes.ts'
 import { forgetSnapshot } from '../../repository/prune/forget.ts'
 import type { Records } from '../../repository/records.ts'
 import { isRetrying, retrying } from '../../targets/wrappers/retrying.ts'
@@ -36,6 +37,8 @@ async function runForget(
   requirePlan(plan, engine.repository.id, confirm)
   await requireUnchanged(engine, plan, run.signal)
   const records = repeatedRecords(engine, run)
+  // As the target has them: where it cannot create once, what lies near may be a note that another has taken the place of.
+  const notes = new Notes(records)
   const going = idsOf(plan, false)
   const forgotten: string[] = []
   run.progress.phase('forget')
@@ -43,7 +46,7 @@ async function runForget(
   let held = 0
   for (const id of going) {
     throwIfAborted(run.signal)
-    if (await isHeldNow(engine, id, run)) {
+    if (await isHeldNow(engine, notes, id, run)) {
       held++
       continue
     }
@@ -86,9 +89,9 @@ async function requireUnchanged(engine: EngineContext, plan: ForgetPlan, signal:
 }
 
 /** Asked right before each goes: a long plan takes its time. */
-async function isHeldNow(engine: EngineContext, id: string, run: RunContext): Promise<boolean> {
-  const { note, damaged } = await engine.repository.repository.notes.of(id, { signal: run.signal })
-  const [held] = note ? holdsOf(note, engine.clock.now()) : []
+async function isHeldNow({ clock }: EngineContext, notes: Notes, id: string, run: RunContext): Promise<boolean> {
+  const { note, damaged } = await notes.of(id, { signal: run.signal })
+  const [held] = note ? holdsOf(note, clock.now()) : []
   const why = damaged.length > 0 ? 'its notes cannot be read any more, and may hold it' : held
   if (why === undefined) return false
   run.warn({ code: 'SNAPSHOT_HELD', message: `Snapshot ${id} stays: ${why}`, details: { snapshot: id } })
