@@ -5,7 +5,7 @@ import { systemClock } from '../../util/clock.ts'
 import { assertCompatible } from '../../util/plugin.ts'
 import { checkKey, checkPrefix, checkRange, parseOptions } from '../checks.ts'
 import type { PutOptions, Target, TargetTraits } from '../target.ts'
-import { isGc, isRun } from './key-classes.ts'
+import { isGc, isRun, isSnapshot } from './key-classes.ts'
 import { type HealOptions, type HealResult, healMirrors } from './mirror-heal.ts'
 import { type MirrorLag, MirrorLane } from './mirror-lane.ts'
 import { type MirrorFallOver, MirrorReads } from './mirror-reads.ts'
@@ -142,7 +142,8 @@ class MirrorGuard {
 
   /** Creation and heartbeats of a run show that it is there. */
   async putting(key: string, { ifAbsent }: PutOptions, put: () => Promise<boolean>): Promise<boolean> {
-    if (ifAbsent && isGc(key) && this.#isStale) throw mayBeStale(key)
+    // A snapshot that is overwritten is one that is forgotten, as if it were deleted.
+    if (this.#isStale && (ifAbsent ? isGc(key) : isSnapshot(key))) throw mayBeStale(key)
     if (!isRun(key)) return await put()
     this.#runs.set(key, Number.POSITIVE_INFINITY)
     let isThere = false

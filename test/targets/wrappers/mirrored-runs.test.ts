@@ -29,3 +29,16 @@ it('restores from a mirror once a run that was never taken away has been silent 
   first.isDead = false
   await expect(target.delete(['snapshots/1'])).rejects.toMatchObject({ code: 'TARGET_UNREACHABLE' })
 })
+
+it('lets no snapshot be forgotten by a tombstone after a mirror has said what may be old', async () => {
+  const first = switched('first')
+  const target = mirrored([first.target, switched('second').target])
+  await target.put('snapshots/1', body('S'), { ifAbsent: true })
+  first.isDead = true
+  expect(await target.stat('notes/1/00000001')).toBeUndefined()
+  first.isDead = false
+  await expect(target.put('snapshots/1', body('T'))).rejects.toMatchObject({ code: 'TARGET_UNREACHABLE' })
+  expect(first.objects.get('snapshots/1')).toEqual(body('S'))
+  await target.put('runs/1', body('run'), { ifAbsent: true })
+  await target.put('snapshots/1', body('T'))
+})
