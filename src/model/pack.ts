@@ -27,6 +27,9 @@ export const FOOTER_BYTES = SECTION_BYTES + TRAILER_BYTES
 export const PACK_BYTES = 8 * 1024 * 1024
 /** On far targets, which charge for requests and answer late. Targets are told to expect up to 18 MiB. */
 export const REMOTE_PACK_BYTES = 17 * 1024 * 1024
+export function packBytesFor({ traits }: { traits: { remote?: boolean } }): number {
+  return traits.remote ? REMOTE_PACK_BYTES : PACK_BYTES
+}
 /** Largest pack a reader accepts. */
 export const MAX_PACK_BYTES = 64 * 1024 * 1024
 export const SEGMENT_BYTES = 1024 * 1024

@@ -6,7 +6,7 @@ import { hex } from '../crypto/hash.ts'
 import { randomBytes } from '../crypto/random.ts'
 import { BackupError } from '../errors.ts'
 import type { PackFacts } from '../model/fragment.ts'
-import { PACK_BYTES, REMOTE_PACK_BYTES } from '../model/pack.ts'
+import { packBytesFor } from '../model/pack.ts'
 import type { Target } from '../targets/target.ts'
 import { type LinkedAbort, linkAbort, onAbort, throwIfAborted } from '../util/abort.ts'
 import type { ChunkTablePlain } from '../workers/chunk-index.ts'
@@ -92,8 +92,7 @@ export class RepositoryWriter {
   private async start(): Promise<void> {
     const { target, threads, vault, index, onUnreadable } = this.options
     const claims = this.claims.map(({ plain }) => plain)
-    const packBytes = target.traits.remote ? REMOTE_PACK_BYTES : PACK_BYTES
-    const store: StorePlain = { tables: index.plain, claims, packBytes }
+    const store: StorePlain = { tables: index.plain, claims, packBytes: packBytesFor(target) }
     const last = threads.at(-1)!
     const opening = [
       this.openSession(last, 'tree', { vault, store }),

@@ -1,5 +1,6 @@
 /** planPrune: says what a prune would free, rewrite and keep. Changes nothing. */
 import type { Warning } from '../../events.ts'
+import { packBytesFor } from '../../model/pack.ts'
 import { readGc } from '../../repository/prune/gc.ts'
 import { type Survey, survey } from '../../repository/prune/survey.ts'
 import type { ParsedPlanPruneOptions } from '../options-prune.ts'
@@ -54,7 +55,6 @@ type Numbers = Pick<PrunePlan, 'free' | 'rewrite' | 'keep' | 'requests'>
 
 /** Packs fetched or stored with one call; deleted with one. */
 const PACKS_PER_DELETE = 500
-const NEW_PACK_BYTES = 8 * 1024 * 1024
 
 function numbersOf(
   { unneeded, unlisted, leftover, rewrite, packs, fragments }: Survey,
@@ -64,8 +64,9 @@ function numbersOf(
   const copied = Math.round(rewrite.reduce((sum, { neededBytes }) => sum + neededBytes, 0))
   const gone = bytesOf(going)
   const all = [...packs.values()].reduce((sum, bytes) => sum + bytes, 0)
-  const newPacks = Math.ceil(copied / NEW_PACK_BYTES)
-  const { remote = false } = engine.repository.repository.target.traits
+  const { target } = engine.repository.repository
+  const { remote = false } = target.traits
+  const newPacks = Math.ceil(copied / packBytesFor(target))
   const lists = Math.ceil(packs.size / 1000) * 2 + 12
   const deletes = remote ? Math.ceil(going.length / PACKS_PER_DELETE) : going.length
   return {

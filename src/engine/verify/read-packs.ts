@@ -1,7 +1,7 @@
 /** Reads packs whole and has them proved in the threads, those whose last proof is oldest first. */
 
 import { BackupError } from '../../errors.ts'
-import { PACK_BYTES } from '../../model/pack.ts'
+import { packBytesFor } from '../../model/pack.ts'
 import { packKey } from '../../repository/keys-layout.ts'
 import type { Target } from '../../targets/target.ts'
 import { linkAbort } from '../../util/abort.ts'
@@ -65,11 +65,11 @@ async function readAll(packs: Generator<KnownPack>, read: PackReads, most: numbe
  * Each thread has a pack in its hands. From a disk one more on its way is enough to keep them all busy; from far away
  * each thread needs one.
  */
-function atOnce({ threads, maxMemoryBytes }: Lease, { traits }: Target): number {
-  const most = threads.length + (traits.remote ? threads.length : 1)
+function atOnce({ threads, maxMemoryBytes }: Lease, target: Target): number {
+  const most = threads.length + (target.traits.remote ? threads.length : 1)
   if (maxMemoryBytes === undefined) return most
   // A pack that is being proved takes about twice its size: its own bytes, and what comes out of its segments.
-  return Math.max(1, Math.min(most, Math.floor(maxMemoryBytes / (2 * PACK_BYTES))))
+  return Math.max(1, Math.min(most, Math.floor(maxMemoryBytes / (2 * packBytesFor(target)))))
 }
 
 /** Lets packs through until one of its limits is used up; the pack that reaches it is read to its end. */

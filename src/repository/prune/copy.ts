@@ -2,7 +2,7 @@
 import { hex } from '../../crypto/hash.ts'
 import { randomBytes } from '../../crypto/random.ts'
 import type { PackFacts } from '../../model/fragment.ts'
-import { PACK_BYTES } from '../../model/pack.ts'
+import { packBytesFor } from '../../model/pack.ts'
 import { onAbort, throwIfAborted } from '../../util/abort.ts'
 import { mapBounded } from '../../util/concurrency.ts'
 import { packStored } from '../../workers/chunk-store.ts'
@@ -69,7 +69,7 @@ class PackCopy {
 
   async open(): Promise<void> {
     const handlers = { pack: (pack: FinishedPack) => this.store(pack) }
-    const { packBytes = PACK_BYTES } = this.options
+    const { target, packBytes = packBytesFor(target) } = this.options
     const init = { ...this.contents.init(), packBytes }
     for (const thread of this.options.threads) this.sessions.push(await thread.open('prune-copy', init, handlers))
     throwIfAborted(this.options.signal)
