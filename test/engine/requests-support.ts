@@ -26,12 +26,13 @@ export interface Far {
   end(): Promise<void>
 }
 
-export function farPlace(): Far {
+/** `remote` false: nearer, with smaller packs and a checkpoint after each few of them. */
+export function farPlace({ remote = true }: { remote?: boolean } = {}): Far {
   const inner = memoryTarget()
   const requests: string[] = []
   const ask = (operation: string, key: string): void => void requests.push(`${operation} ${key.split('/')[0] || '*'}`)
   const target = wrapTarget(inner, {
-    traits: { ...inner.traits, remote: true },
+    traits: { ...inner.traits, remote },
     put(key, body, call) {
       ask('put', key)
       return inner.put(key, body, call)

@@ -80,13 +80,13 @@ describe('requests', () => {
     await engine.backup()
     const all = far.take()
     const packs = all.filter((request) => request === 'put packs').length
-    expect(packs).toBeGreaterThan(3)
+    expect(packs).toBeGreaterThan(1)
     const rest = [...UNCHANGED, 'put index', 'list packs', 'stat index']
     expect(all.sort()).toEqual([...rest, ...times(packs, 'put packs')].sort())
   })
 
   it('of a long backup leave few fragments for those who open next', { timeout: 30_000 }, async () => {
-    far = farPlace()
+    far = farPlace({ remote: false })
     const engine = await far.open(far.freshCache())
     far.source.list = Array.from({ length: 14 }, (_, n) => file(`large-${n}`, noise(8_000_000, n + 1)))
     far.take()
