@@ -90,6 +90,8 @@ export class SegmentWindows {
       const { segmentOffset, storedBytes } = run.at(-1)!.location
       const request: RangeRequest = { pack, start, end: segmentOffset + storedBytes }
       const bytes = this.host.call('range', request) as Promise<Uint8Array>
+      // Whoever reads it meets the error; after an abort nobody may, and that is no failure of its own.
+      bytes.catch(() => undefined)
       const range = { start, bytes, segments: run.length }
       for (const segment of run) segment.range = range
     }

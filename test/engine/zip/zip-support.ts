@@ -4,7 +4,15 @@ import { chmod, link, lutimes, mkdir, mkdtemp, rm, symlink, utimes, writeFile } 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { BackupEngine, filesystem, memoryTarget, rawKey, type Source } from '../../../src/index.ts'
+import {
+  BackupEngine,
+  filesystem,
+  memoryTarget,
+  rawKey,
+  type Source,
+  type Target,
+  wrapTarget,
+} from '../../../src/index.ts'
 
 export const run = promisify(execFile)
 
@@ -13,6 +21,8 @@ export class ZipGround {
   engine!: BackupEngine
   /** Of another repository. */
   other!: BackupEngine
+  /** Told of each read of a pack, before it. */
+  onRead: () => void = () => {}
 
   private constructor(root: string) {
     this.root = root
@@ -22,7 +32,7 @@ export class ZipGround {
     const ground = new ZipGround(await mkdtemp(join(tmpdir(), 'holdfast-zip-')))
     const engine = (key: number, list: Source[]) =>
       BackupEngine.open({
-        target: memoryTarget(),
+        target: ground.watched(memoryTarget()),
         key: rawKey(new Uint8Array(32).fill(key)),
         workers: 'inline',
         sources: list,
@@ -30,6 +40,15 @@ export class ZipGround {
     ground.engine = await engine(1, sources?.(ground) ?? [filesystem({ name: 'docs', path: ground.at('tree') })])
     ground.other = await engine(2, [])
     return ground
+  }
+
+  private watched(inner: Target): Target {
+    return wrapTarget(inner, {
+      get: async (key, options) => {
+        if (key.startsWith('packs/')) this.onRead()
+        return await inner.get(key, options)
+      },
+    } satisfies Partial<Target>)
   }
 
   at(...path: string[]): string {
