@@ -33,11 +33,23 @@ function describe(path: string, { mode, uid, gid, mtimeNs, ...stat }: BigIntStat
   return `${facts} ${stat.nlink} ${createHash('sha256').update(readFileSync(path)).digest('hex')}`
 }
 
+/** Node sets times as doubles of seconds: a folder that nobody has given a round one may come back so many ns off. */
+const TIME_STEP_NS = 120n
+
+function isSame(wanted: string | undefined, found: string | undefined): boolean {
+  if (wanted === undefined || found === undefined) return wanted === found
+  const [mode, owner, time, ...rest] = wanted.split(' ')
+  const [otherMode, otherOwner, otherTime, ...otherRest] = found.split(' ')
+  const apartNs = BigInt(time!) - BigInt(otherTime!)
+  if (apartNs > TIME_STEP_NS || apartNs < -TIME_STEP_NS) return false
+  return mode === otherMode && owner === otherOwner && rest.join(' ') === otherRest.join(' ')
+}
+
 /** The first few paths at which the two are not the same, and how. */
 export function differences(wanted: Look, found: Look): string[] {
   const paths = new Set([...Object.keys(wanted.paths), ...Object.keys(found.paths)])
   return [...paths]
-    .filter((path) => wanted.paths[path] !== found.paths[path])
+    .filter((path) => !isSame(wanted.paths[path], found.paths[path]))
     .slice(0, 5)
     .map((path) => `${path}: ${wanted.paths[path] ?? 'nothing'} has become ${found.paths[path] ?? 'nothing'}`)
 }
