@@ -50,7 +50,7 @@ export interface Finding {
 /** Verbs whose runs have events, reports and a place in the history. */
 export type ReportedVerb = 'backup' | 'verify' | 'restore' | 'drill' | 'copy' | 'forget' | 'prune' | 'export' | 'import'
 /** Every verb that is a run: can be listed by `runs()`, followed and aborted. */
-export type Verb = ReportedVerb | 'diff' | 'annotate' | 'plan-restore' | 'plan-forget' | 'plan-prune'
+export type Verb = ReportedVerb | 'diff' | 'annotate' | 'plan-restore' | 'plan-forget' | 'plan-prune' | 'stats'
 export type RunStatus = 'running' | 'ok' | 'failed' | 'aborted'
 
 /** How far a run is. At most 10 a second, `percent` never goes back, and the last one is always sent. */
@@ -126,6 +126,8 @@ export interface Report {
   durationMs?: number
   actor?: string
   host: string
+  /** Id of the schedule that asked for it. */
+  schedule?: string
   /** Id of the snapshot that the run made, or read. */
   snapshot?: string
   counts: Readonly<Record<string, number>>

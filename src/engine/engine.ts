@@ -27,6 +27,7 @@ import {
 } from './options-prune.ts'
 import { parsePlanRestoreOptions, parseRestoreOptions, parseRestorePlan } from './options-restore.ts'
 import { parseAnnotateOptions } from './options-retention.ts'
+import { parseStatsOptions } from './options-stats.ts'
 import { parseVerifyOptions } from './options-verify.ts'
 import { parseExportZipOptions, parseImportZipOptions } from './options-zip.ts'
 import { snapshotsVerb, snapshotVerb } from './snapshot-look.ts'
@@ -49,6 +50,7 @@ import type { PlanRestoreOptions, RestoreOptions, RestorePlan, RestoreResult } f
 import type { AnnotateOptions } from './types-retention.ts'
 import type { ActiveRun, Listing } from './types-run.ts'
 import type { Snapshot, SnapshotFilter, SnapshotRef } from './types-snapshot.ts'
+import type { Stats, StatsOptions } from './types-stats.ts'
 import type { VerifyOptions, VerifyResult } from './types-verify.ts'
 import type { ExportResult, ExportZipOptions, ImportResult, ImportZipOptions } from './types-zip.ts'
 import { type Verbs, verbs } from './verbs.ts'
@@ -102,6 +104,11 @@ export class BackupEngine implements AsyncDisposable {
    */
   async drill(options?: DrillOptions): Promise<DrillResult> {
     return await this.#verbs.drill(this.#open(), parseDrillOptions(options))
+  }
+
+  /** Sizes, ratios, growth and success, counted from snapshots, reports and the index. Reads no content. */
+  async stats(options?: StatsOptions): Promise<Stats> {
+    return await this.#verbs.stats(this.#open(), parseStatsOptions(options))
   }
 
   /** Snapshots that fit, newest first. */

@@ -1,5 +1,5 @@
 /** What runs did: their reports, from memory for the last ones and from the repository for all. */
-import type { Report, ReportedVerb, RunStatus } from '../events.ts'
+import type { Report, ReportedVerb, RunStatus, Verb } from '../events.ts'
 import { linkAbort, race } from '../util/abort.ts'
 import { listSorted } from './listing.ts'
 import { parseHistoryFilter } from './options-look.ts'
@@ -72,9 +72,18 @@ async function untilClosed<T>(
   }
 }
 
-/** Verbs that only look leave nothing in the history. */
-function isReported(report: Report): boolean {
-  return report.verb !== 'diff' && report.verb !== 'plan-restore'
+/** These leave nothing in the history. */
+const QUIET: Readonly<Record<Exclude<Verb, ReportedVerb>, true>> = {
+  diff: true,
+  annotate: true,
+  'plan-restore': true,
+  'plan-forget': true,
+  'plan-prune': true,
+  stats: true,
+}
+
+function isReported({ verb }: Report): boolean {
+  return !Object.hasOwn(QUIET, verb)
 }
 
 function fits(report: Report, filter: HistoryFilter): boolean {

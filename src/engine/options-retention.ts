@@ -25,7 +25,7 @@ const keep = z.int(KEEP_RULE).min(1, KEEP_RULE).max(MAX_KEEP, KEEP_RULE)
 const DURATION_RULE =
   "must be a whole number with 'm', 'h', 'd', 'w', 'mo' or 'y', as in '30d', or of milliseconds: above 0, up to 100 years"
 const duration = z.custom<Duration>(isDuration, DURATION_RULE)
-const timeZone = z.string('must be the name of a time zone').refine(isTimeZone, {
+export const timeZone = z.string('must be the name of a time zone').refine(isTimeZone, {
   error: "must be the name of a time zone that this machine knows, e.g. 'Europe/Berlin'",
 })
 const GROUPS_RULE = 'must be a list without repetition'

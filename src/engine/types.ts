@@ -18,6 +18,7 @@ export type * from './types-restore.ts'
 export type * from './types-retention.ts'
 export type * from './types-run.ts'
 export type * from './types-snapshot.ts'
+export type * from './types-stats.ts'
 export type * from './types-verify.ts'
 export type * from './types-zip.ts'
 

@@ -15,12 +15,14 @@ import type { ParsedBackupOptions } from './options-backup.ts'
 import type { ParsedDrillOptions } from './options-drill.ts'
 import type { ParsedPlanForgetOptions, ParsedPlanPruneOptions, ParsedPruneOptions } from './options-prune.ts'
 import type { ParsedPlanRestoreOptions, ParsedRestoreOptions } from './options-restore.ts'
+import type { ParsedStatsOptions } from './options-stats.ts'
 import type { ParsedVerifyOptions } from './options-verify.ts'
 import type { ParsedExportZipOptions, ParsedImportZipOptions } from './options-zip.ts'
 import { planPrune } from './prune/plan-prune.ts'
 import { prune } from './prune/run-prune.ts'
 import { planRestore } from './restore/plan-restore.ts'
 import { restore } from './restore/run-restore.ts'
+import { stats } from './stats/stats.ts'
 import type { BackupResult } from './types-backup.ts'
 import type { Diff, DiffOptions, EntriesOptions, Entry, ReadOptions } from './types-browse.ts'
 import type { EngineContext, EngineParts } from './types-context.ts'
@@ -31,6 +33,7 @@ import type { RestorePlan, RestoreResult } from './types-restore.ts'
 import type { AnnotateOptions } from './types-retention.ts'
 import type { Listing } from './types-run.ts'
 import type { Snapshot, SnapshotRef } from './types-snapshot.ts'
+import type { Stats } from './types-stats.ts'
 import type { VerifyResult } from './types-verify.ts'
 import type { ExportResult, ImportResult } from './types-zip.ts'
 import { verify } from './verify/run-verify.ts'
@@ -47,6 +50,7 @@ export interface Verbs {
   backup(engine: EngineContext, options: ParsedBackupOptions): Promise<BackupResult>
   verify(engine: EngineContext, options: ParsedVerifyOptions): Promise<VerifyResult>
   drill(engine: EngineContext, options: ParsedDrillOptions): Promise<DrillResult>
+  stats(engine: EngineContext, options: ParsedStatsOptions): Promise<Stats>
   diff(engine: EngineContext, options: DiffOptions): Promise<Diff>
   planRestore(engine: EngineContext, options: ParsedPlanRestoreOptions): Promise<RestorePlan>
   restore(engine: EngineContext, plan: RestorePlan, options: ParsedRestoreOptions): Promise<RestoreResult>
@@ -68,6 +72,7 @@ export const verbs: Verbs = {
   backup,
   verify,
   drill,
+  stats,
   diff,
   planRestore,
   restore,

@@ -59,6 +59,11 @@ export class Calendar {
     return new Date(this.#instant(shift(wall, unit, count)))
   }
 
+  /** When the day of this date ('2026-11-20') begins. */
+  midnight(date: string): Date {
+    return new Date(this.#instant(Date.parse(`${date}T00:00:00Z`)))
+  }
+
   /** Milliseconds that its clocks are ahead of UTC. */
   #offset(instant: number): number {
     const parts: Record<string, number> = {}
