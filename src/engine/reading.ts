@@ -2,6 +2,7 @@
 import { BackupError } from '../errors.ts'
 import { rangeThrough } from '../repository/cache/object-cache.ts'
 import { onAbort } from '../util/abort.ts'
+import { ChunkTable, type ChunkTablePlain } from '../workers/chunk-index.ts'
 import type { Lease } from '../workers/pool.ts'
 import { type Handlers, Moved, type Session, type Thread } from '../workers/rpc.ts'
 import type { RangeRequest } from '../workers/segment-open.ts'
@@ -14,6 +15,8 @@ export class Reading {
   readonly lease: Lease
   readonly signal: AbortSignal
   private readonly sessions: Session[] = []
+  /** All that sessions were given: the index forgets packs that are dead once it is built anew, and they do not. */
+  private readonly given = new Map<ChunkTablePlain['segments'], ChunkTable>()
   private readonly unlink: () => void
 
   constructor(engine: EngineContext, lease: Lease, signal: AbortSignal) {
@@ -35,7 +38,13 @@ export class Reading {
   ): Promise<Session> {
     const { repository } = this.engine
     const init = { ...options, vault: repository.vault(), tables: repository.index.plain }
+    this.remember(init.tables)
     return this.track(await thread.open(service, init, this.handlers(signal)))
+  }
+
+  private remember(tables: readonly ChunkTablePlain[]): void {
+    for (const plain of tables)
+      if (!this.given.has(plain.segments)) this.given.set(plain.segments, new ChunkTable(plain))
   }
 
   track(session: Session): Session {
@@ -79,10 +88,11 @@ export class Reading {
     range: { start: number; end: number },
     signal: AbortSignal,
   ): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    const { repository, target } = this.engine
-    const gone = segmentsWithin(repository.index.index, pack, range)
+    const { repository } = this.engine
+    this.remember(repository.index.plain)
+    const gone = segmentsWithin([...this.given.values()], pack, range)
     await repository.refreshIndex(this.lease, signal)
-    return readMoved(target, repository.index.index, gone, range, signal)
+    return readMoved(this, gone, range, signal)
   }
 
   private abort(reason: unknown): void {

@@ -13,6 +13,7 @@ import { createRestorePlan } from './restore-plan.ts'
 import { createRestoreSurvey } from './restore-survey.ts'
 import type { Host, Service } from './rpc.ts'
 import { createScan } from './scan.ts'
+import { createRebuild } from './segment-rebuild.ts'
 import { createTree } from './tree.ts'
 import { createVerify } from './verify.ts'
 
@@ -29,6 +30,7 @@ const SERVICES: Readonly<Record<string, Create>> = {
   prune: createPrune,
   'prune-copy': createPruneCopy,
   'prune-fragments': createPruneFragments,
+  rebuild: createRebuild,
   'restore-plan': createRestorePlan,
   'restore-survey': createRestoreSurvey,
   scan: createScan,

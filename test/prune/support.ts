@@ -31,3 +31,7 @@ export function storedBytes({ objects }: MemoryTarget, prefix = 'packs/'): numbe
   for (const [key, body] of objects) if (key.startsWith(prefix)) bytes += body.length
   return bytes
 }
+
+export function keysOfPacks({ objects }: MemoryTarget): string[] {
+  return [...objects.keys()].filter((key) => key.startsWith('packs/'))
+}

@@ -48,7 +48,9 @@ async function runRestore(
   run.progress.phase('restore')
   return withReading(engine, run.signal, async (reading) => {
     const sinks = new SinkRun({ reading, snapshot, request, run, verify: options.verify, drill: false })
-    await restoreAll(sinks, destinations, run)
+    await restoreAll(sinks, destinations, run).catch(async (error: unknown) => {
+      throw (await forgottenMeanwhile(engine, plan.snapshot, error, run.signal)) ?? error
+    })
     return { totals: plan.totals, verified: sinks.isVerified, places: sinks.places() }
   })
 }
@@ -84,6 +86,24 @@ async function stillThere(engine: EngineContext, plan: RestorePlan, signal: Abor
       cause: error,
     })
   }
+}
+
+/** What looks like damage is none where the snapshot was forgotten, and a prune has freed what it needed. */
+async function forgottenMeanwhile(
+  engine: EngineContext,
+  snapshot: string,
+  error: unknown,
+  signal: AbortSignal,
+): Promise<BackupError | undefined> {
+  if (!BackupError.is(error) || error.origin !== 'repository' || signal.aborted) return undefined
+  const found = await findSnapshot(engine, snapshot, signal).catch((cause: unknown) => cause)
+  if (!BackupError.is(found) || found.code !== 'SNAPSHOT_NOT_FOUND') return undefined
+  return new BackupError('SNAPSHOT_NOT_FOUND', `Snapshot ${snapshot} was forgotten and pruned while it was restored.`, {
+    origin: 'repository',
+    details: { snapshot },
+    hint: 'Nothing of it was left at the destination. Restore another snapshot.',
+    cause: error,
+  })
 }
 
 async function stillEmpty(destination: Destination): Promise<void> {
