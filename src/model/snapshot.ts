@@ -58,6 +58,13 @@ const schema = z.strictObject({
   previous: hash.nullable(),
   /** Set in a copy: repository and id of the first snapshot that it is a copy of. */
   copiedFrom: z.exactOptional(z.strictObject({ repository: text(128), snapshot: runId })),
+  /**
+   * Set where this one took another's place: `snapshot` is that one, `why` what was left out, and `entries` and `bytes` how
+   * much of it in all, that one's own included.
+   */
+  rewrittenFrom: z.exactOptional(
+    z.strictObject({ snapshot: runId, why: z.enum(['repair', 'erase']), entries: count, bytes: count }),
+  ),
   /** False where entries were left out by policy. */
   complete: z.boolean(),
   /** Newest key epoch when it was made. */

@@ -22,6 +22,7 @@ import { confirmStored } from './confirm-stored.ts'
 import type { IndexSet } from './index-set.ts'
 import { indexKey, PREFIX, packKey } from './keys-layout.ts'
 import { portions } from './pack-portions.ts'
+import { getRange } from './prune/contents.ts'
 
 export interface WriterOptions {
   target: Target
@@ -127,7 +128,7 @@ export class RepositoryWriter {
   private async range(request: RangeRequest): Promise<Moved> {
     const { target, cache, signal } = this.options
     const { pack, start, end } = request
-    const fetch = (): Promise<Uint8Array<ArrayBuffer>> => target.get(packKey(pack), { range: { start, end }, signal })
+    const fetch = (): Promise<Uint8Array<ArrayBuffer>> => getRange(target, pack, { start, end }, signal)
     const bytes = await rangeThrough(cache, request, fetch)
     return new Moved(bytes, [bytes.buffer])
   }

@@ -12,6 +12,7 @@ import type { IdTablePlain } from './id-table.ts'
 import type { ReadJob, ReadResult } from './ingest.ts'
 import { PageBuilder } from './page-builder.ts'
 import { ParentJoin } from './parent-join.ts'
+import { type RewriteAnswer, type RewriteJob, TreeRewrite } from './rewrite.ts'
 import { type Host, Moved, type Service } from './rpc.ts'
 import { SourceBuild, type TreeCounts } from './source-build.ts'
 import { createVault, type Vault, type VaultPlain } from './vault.ts'
@@ -71,6 +72,7 @@ class TreeService implements Service {
     if (method === 'completed') return this.completed(args as { batch: number; result: ReadResult })
     if (method === 'end') return this.end()
     if (method === 'claims') return this.store.addClaims(args as IdTablePlain)
+    if (method === 'rewrite') return this.rewrite(args as RewriteJob)
     if (method === 'put') return this.put(args as Uint8Array)
     if (method === 'finish') return this.finish()
     throw new BackupError('INTERNAL', `tree has no method ${method}`, { origin: 'repository' })
@@ -107,6 +109,15 @@ class TreeService implements Service {
     this.store.cut()
     await this.store.drain()
     return { root, counts: source.counts() }
+  }
+
+  /** A tree that is stored already, without some of its entries. */
+  private async rewrite(job: RewriteJob): Promise<RewriteAnswer> {
+    const builder = new PageBuilder(this.store, this.vault.gear)
+    const answer = await new TreeRewrite(this.reader, builder, () => this.store.drain(), job).run()
+    this.store.cut()
+    await this.store.drain()
+    return answer
   }
 
   /** A record of its own, such as facts too large for the snapshot. */

@@ -1,0 +1,122 @@
+/** Who decides, entry by entry, what becomes of a tree that is rewritten. */
+
+import { BackupError } from '../errors.ts'
+import { type EntryMeta, readMeta } from '../model/entry.ts'
+import { type ChunkRef, readStreams } from '../model/streams.ts'
+import { ByteReader } from '../util/bytes.ts'
+import type { ChunkReader } from './chunk-reader.ts'
+import { EntrySelector, type SelectorPlain } from './entry-selector.ts'
+import { guard } from './page-cursor.ts'
+import { isDamage } from './segment-open.ts'
+
+/** An entry in its leaf: views, valid during the call. */
+export interface JudgedEntry {
+  readonly page: Buffer
+  readonly metaStart: number
+  readonly metaEnd: number
+  readonly streamsStart: number
+  readonly streamsEnd: number
+}
+
+/** A record takes the entry's place; its path MUST be the same. */
+export type Verdict = 'keep' | 'drop' | Uint8Array
+
+export interface EntryJudge {
+  /** Asked in path order. A promise only where something must be waited for: most entries need none. */
+  judge(entry: JudgedEntry): Verdict | Promise<Verdict>
+  /** Pages that cannot be had: true leaves out all that was below them, false fails. */
+  readonly passesLostPages: boolean
+}
+
+/** Plain data, for the way to a worker. */
+export type JudgePlain =
+  /** Entries that the selection takes are dropped; those named in `replace` (by path, latin1) get another record. */
+  | { kind: 'selected'; drop: SelectorPlain; replace?: ReadonlyMap<string, Uint8Array> }
+  /** Entries are dropped of which some content is nowhere, and all that was below pages that cannot be had. */
+  | { kind: 'lost' }
+
+export function createJudge(source: string, plain: JudgePlain, reader: ChunkReader): EntryJudge {
+  if (plain.kind === 'selected') return new SelectedJudge(source, plain.drop, plain.replace)
+  return new LostJudge(reader)
+}
+
+class SelectedJudge implements EntryJudge {
+  readonly passesLostPages = false
+  private readonly selector: EntrySelector
+  private readonly replace: ReadonlyMap<string, Uint8Array>
+
+  constructor(source: string, drop: SelectorPlain, replace: ReadonlyMap<string, Uint8Array> = new Map()) {
+    this.selector = new EntrySelector(source, drop)
+    this.replace = replace
+  }
+
+  judge(entry: JudgedEntry): Verdict {
+    const meta = metaOf(entry)
+    if (this.selector.selects(meta)) return 'drop'
+    return this.replace.get(meta.path) ?? 'keep'
+  }
+}
+
+class LostJudge implements EntryJudge {
+  readonly passesLostPages = true
+  private readonly reader: ChunkReader
+  /** Ids (latin1) of lists that are there, with all that they name: snapshots share most of them. */
+  private readonly sound = new Set<string>()
+
+  constructor(reader: ChunkReader) {
+    this.reader = reader
+  }
+
+  judge({ page, streamsStart, streamsEnd }: JudgedEntry): Verdict | Promise<Verdict> {
+    const streams = guard('page', () => readStreams(new ByteReader(page, streamsStart, streamsEnd)))
+    for (const { refs } of streams) if (!this.areThere(refs)) return 'drop'
+    if (streams.every(({ level }) => level === 0)) return 'keep'
+    return this.walk(streams)
+  }
+
+  private async walk(streams: readonly { refs: readonly ChunkRef[]; level: number }[]): Promise<Verdict> {
+    for (const { refs, level } of streams) {
+      for (const ref of refs) if (level > 0 && ref.id && !(await this.isListThere(ref, level - 1))) return 'drop'
+    }
+    return 'keep'
+  }
+
+  private async isListThere(ref: ChunkRef, level: number): Promise<boolean> {
+    const key = Buffer.from(ref.id!).toString('latin1')
+    if (this.sound.has(key)) return true
+    const isKnown = isThere(this.reader, ref.id!, ref.chunkBytes)
+    const refs = isKnown ? await whereThere(() => this.reader.list(ref, level)) : undefined
+    if (refs === undefined || !this.areThere(refs)) return false
+    for (const each of refs) if (level > 0 && each.id && !(await this.isListThere(each, level - 1))) return false
+    this.sound.add(key)
+    return true
+  }
+
+  private areThere(refs: readonly ChunkRef[]): boolean {
+    return refs.every(({ id, chunkBytes }) => id === undefined || isThere(this.reader, id, chunkBytes))
+  }
+}
+
+/** In a pack that is not absent, with this length. */
+export function isThere({ index }: ChunkReader, id: Uint8Array, lengthBytes: number): boolean {
+  for (const table of index.tables) {
+    for (let entry = table.findLive(id); entry >= 0; entry = table.findLiveNext(id)) {
+      if (table.lengthOf(entry) === lengthBytes) return true
+    }
+  }
+  return false
+}
+
+/** Undefined where it is lost or damaged; other failures are failures. */
+export async function whereThere<T>(body: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await body()
+  } catch (error) {
+    if (isDamage(error) || (BackupError.is(error) && error.code === 'OBJECT_MISSING')) return undefined
+    throw error
+  }
+}
+
+export function metaOf({ page, metaStart, metaEnd }: JudgedEntry): EntryMeta {
+  return guard('page', () => readMeta(new ByteReader(page, metaStart, metaEnd)))
+}
