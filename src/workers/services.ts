@@ -9,6 +9,7 @@ import { createPlace } from './place.ts'
 import { createPrune } from './prune.ts'
 import { createPruneCopy } from './prune-copy.ts'
 import { createPruneFragments } from './prune-fragments.ts'
+import { createReliance } from './reliance.ts'
 import { createRestorePlan } from './restore-plan.ts'
 import { createRestoreSurvey } from './restore-survey.ts'
 import type { Host, Service } from './rpc.ts'
@@ -16,6 +17,7 @@ import { createScan } from './scan.ts'
 import { createRebuild } from './segment-rebuild.ts'
 import { createTree } from './tree.ts'
 import { createVerify } from './verify.ts'
+import { createZip } from './zip/service.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: each service knows the type of its own start
 type Create = (init: any, host: Host) => Promise<Service>
@@ -31,11 +33,13 @@ const SERVICES: Readonly<Record<string, Create>> = {
   'prune-copy': createPruneCopy,
   'prune-fragments': createPruneFragments,
   rebuild: createRebuild,
+  reliance: createReliance,
   'restore-plan': createRestorePlan,
   'restore-survey': createRestoreSurvey,
   scan: createScan,
   tree: createTree,
   verify: createVerify,
+  zip: createZip,
   'test:echo': createEcho,
 }
 

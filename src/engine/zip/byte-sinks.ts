@@ -8,10 +8,19 @@ import { randomBytes } from '../../crypto/random.ts'
 import { BackupError } from '../../errors.ts'
 import type { Target } from '../../targets/target.ts'
 import { race, throwIfAborted } from '../../util/abort.ts'
+import { release } from '../../util/bytes.ts'
 import type { ZipDestination } from '../types-zip.ts'
-import type { ByteSink } from './archive-out.ts'
 import { volumeKey } from './volumes.ts'
 import { conflict, fileError } from './zip-errors.ts'
+
+export interface ByteSink {
+  /** The bytes own their buffer, and belong to the sink from now on. */
+  write(bytes: Uint8Array): Promise<void>
+  /** Gives the names of what is there now. */
+  finish(): Promise<string[]>
+  /** Takes everything away again. Never rejects. */
+  abort(reason: unknown): Promise<void>
+}
 
 export async function openSink(to: ZipDestination, volumeBytes: number, signal: AbortSignal): Promise<ByteSink> {
   if ('path' in to) return FileSink.open(resolve(to.path))
@@ -47,6 +56,7 @@ class FileSink implements ByteSink {
   async write(bytes: Uint8Array): Promise<void> {
     try {
       for (let at = 0; at < bytes.length; ) at += (await this.handle.write(bytes, at)).bytesWritten
+      release(bytes)
     } catch (error) {
       throw fileError(this.path, error)
     }
@@ -104,9 +114,8 @@ class StreamSink implements ByteSink {
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    const copy = new Uint8Array(bytes)
     const written = new Promise<void>((done, failed) => {
-      this.stream.write(copy, (error) => (error ? failed(streamError(error)) : done()))
+      this.stream.write(bytes, (error) => (error ? failed(streamError(error)) : done()))
     })
     written.catch(() => undefined)
     await race(Promise.race([written, this.ended]), this.signal)
@@ -164,6 +173,7 @@ class TargetSink implements ByteSink {
       this.filled += part.length
       at += part.length
     }
+    release(bytes)
   }
 
   async finish(): Promise<string[]> {

@@ -1,5 +1,7 @@
 /** exportZip: a snapshot, or a part of it, as a ZIP that any tool opens. */
 import { throwIfAborted } from '../../util/abort.ts'
+import type { Session } from '../../workers/rpc.ts'
+import type { ZipBlock, ZipPlan, ZipResult } from '../../workers/zip/service.ts'
 import { findSnapshot } from '../load-snapshots.ts'
 import type { ParsedExportZipOptions } from '../options-zip.ts'
 import { type Reading, withReading } from '../reading.ts'
@@ -7,15 +9,13 @@ import { requireSources } from '../restore/plan-restore.ts'
 import { selectorOf } from '../restore/restore-request.ts'
 import { type BodyResult, type RunContext, withRun } from '../run-context.ts'
 import { describeOptions } from '../run-report.ts'
-import { viewSnapshot } from '../snapshot-view.ts'
+import { treeRoot, viewSnapshot } from '../snapshot-view.ts'
 import { loadFacts } from '../source-facts.ts'
 import type { EngineContext } from '../types-context.ts'
-import type { Snapshot } from '../types-snapshot.ts'
 import type { ExportResult } from '../types-zip.ts'
-import { ArchiveOut } from './archive-out.ts'
-import { openSink } from './byte-sinks.ts'
-import { type ExportSource, prefixOf } from './export-items.ts'
-import { ZipExport } from './zip-export.ts'
+import { type ByteSink, openSink } from './byte-sinks.ts'
+import { type ExportSource, prefixOf } from './export-sources.ts'
+import { metadataHead } from './metadata.ts'
 
 export function exportZip(engine: EngineContext, options: ParsedExportZipOptions): Promise<ExportResult> {
   const { to, ...described } = options
@@ -53,8 +53,15 @@ async function runExport(
       info.record.sources.filter(({ name }) => wanted.has(name)),
     )
     expect(run, options, sources)
-    const parts = { snapshot: viewSnapshot(info), sources, selector }
-    return writeTo(engine, reading, options, run, parts)
+    const snapshot = viewSnapshot(info)
+    const plan: ZipPlan = {
+      sources: sources.map(({ name, prefix, record }) => ({ name, prefix, root: treeRoot(record) })),
+      select: selector,
+      level: options.compressionLevel,
+      metadataHead: metadataHead(snapshot, engine.repository.id, sources),
+      mtimeSeconds: Math.floor(snapshot.createdAt.getTime() / 1000),
+    }
+    return { snapshot: snapshot.id, ...(await writeTo(reading, options, run, plan)) }
   })
 }
 
@@ -76,22 +83,43 @@ function expect(run: RunContext, { select }: ParsedExportZipOptions, sources: re
   run.progress.total({ items: sum(({ entries }) => entries), bytes: sum(({ bytes }) => bytes) })
 }
 
+type Written = Pick<BodyResult<'export'>, 'entries' | 'bytes' | 'sha256' | 'volumes'>
+
 async function writeTo(
-  engine: EngineContext,
   reading: Reading,
   options: ParsedExportZipOptions,
   run: RunContext,
-  parts: { snapshot: Snapshot; sources: readonly ExportSource[]; selector: ReturnType<typeof selectorOf> },
-): Promise<BodyResult<'export'>> {
+  plan: ZipPlan,
+): Promise<Written> {
   const sink = await openSink(options.to, options.maxVolumeBytes, run.signal)
   try {
-    const out = new ArchiveOut(sink, run.signal)
-    const work = { ...parts, reading, run, repository: engine.repository.id, level: options.compressionLevel }
-    const entries = await new ZipExport(out, work).write()
+    const { entries, size, sha256 } = await carry(await reading.open('zip', plan), sink, run)
     throwIfAborted(run.signal)
-    return { snapshot: parts.snapshot.id, entries, ...(await out.finish()) }
+    return { entries, bytes: size, sha256, volumes: await sink.finish() }
   } catch (error) {
     await sink.abort(error)
     throw error
   }
+}
+
+/** Blocks that are asked for while one is written. */
+const BLOCKS_AHEAD = 2
+
+async function carry(session: Session, sink: ByteSink, run: RunContext): Promise<ZipResult> {
+  const asked: Promise<ZipBlock | null>[] = []
+  const ask = (): void => {
+    const block = session.call<ZipBlock | null>('next', null)
+    // Whoever waits for it meets the error; those behind it are given up.
+    block.catch(() => undefined)
+    asked.push(block)
+  }
+  for (let i = 0; i < BLOCKS_AHEAD; i++) ask()
+  for (let next = await asked.shift(); next; next = await asked.shift()) {
+    ask()
+    throwIfAborted(run.signal)
+    const { block, items, bytes, path } = next
+    await sink.write(block)
+    run.progress.add({ items, bytes, ...(path !== '' && { currentPath: path }) })
+  }
+  return session.call<ZipResult>('result', null)
 }

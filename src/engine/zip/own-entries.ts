@@ -1,7 +1,7 @@
 /** The entries of a ZIP that this package has made, exactly as they were in the snapshot. */
 import type { SourceEntry } from '../../sources/source.ts'
 import { userToLatin1 } from '../../util/paths.ts'
-import type { EntryLine } from './metadata.ts'
+import type { EntryLine } from '../../workers/zip/metadata-lines.ts'
 import { type MetadataEntries, malformed } from './metadata-reader.ts'
 import { zipError } from './zip-errors.ts'
 import { bomb, type ZipIndex } from './zip-index.ts'

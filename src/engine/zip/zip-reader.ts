@@ -5,8 +5,8 @@ import type { Entry, LocalFileHeader, RandomAccessReader, ZipFile } from 'yauzl'
 import { sha256Stream } from '../../crypto/hash.ts'
 import { BackupError } from '../../errors.ts'
 import { abortError } from '../../util/abort.ts'
+import { DEFLATED } from '../../workers/zip/headers.ts'
 import type { ArchiveIn } from './archive-in.ts'
-import { DEFLATED } from './headers.ts'
 import { zipError } from './zip-errors.ts'
 
 /** An entry as the directory has it. */

@@ -1,8 +1,8 @@
 /** What is in a ZIP, as sources of a backup. */
 import type { Json } from '../../errors.ts'
 import type { Source, SourceEntry } from '../../sources/source.ts'
+import { METADATA_NAME } from '../../workers/zip/metadata-lines.ts'
 import { foreignEntries, foreignNames } from './foreign-entries.ts'
-import { METADATA_NAME } from './metadata.ts'
 import { openMetadata, type ZipMetadata } from './metadata-reader.ts'
 import { OwnEntries } from './own-entries.ts'
 import { readIndex, type ZipIndex, type ZipLimits } from './zip-index.ts'

@@ -1,0 +1,99 @@
+/** Worker service 'zip': a snapshot as the bytes of a ZIP. All that there is once for each entry stays in this thread. */
+
+import { type Sha256Stream, sha256Stream } from '../../crypto/hash.ts'
+import { release } from '../../util/bytes.ts'
+import { ChunkIndex, type ChunkTablePlain } from '../chunk-index.ts'
+import { ChunkReader } from '../chunk-reader.ts'
+import { contentPieces } from '../content-pieces.ts'
+import type { SelectorPlain } from '../entry-selector.ts'
+import { type Host, Moved, type Service } from '../rpc.ts'
+import { SegmentWindows } from '../segment-windows.ts'
+import { createVault, type Vault, type VaultPlain } from '../vault.ts'
+import { type ExportProgress, ZipExport } from './zip-export.ts'
+import { type ZipSource, zipItems } from './zip-items.ts'
+
+export interface ZipPlan {
+  sources: readonly ZipSource[]
+  select: SelectorPlain
+  /** Of compression, 0 to 9. */
+  level: number
+  /** Of `metadata.json`, up to its list of entries. */
+  metadataHead: string
+  /** Seconds since 1970, of `metadata.json`. */
+  mtimeSeconds: number
+}
+
+export interface ZipInit extends ZipPlan {
+  vault: VaultPlain
+  tables: ChunkTablePlain[]
+}
+
+/** Answer of 'next'; null at the end. */
+export interface ZipBlock extends ExportProgress {
+  block: Uint8Array
+}
+
+/** Answer of 'result', after the end. */
+export interface ZipResult {
+  entries: number
+  /** Of the ZIP. */
+  size: number
+  /** Hex. */
+  sha256: string
+}
+
+/** Of pages and chunk lists. */
+const CACHED_SEGMENTS = 3
+
+export async function createZip(init: ZipInit, host: Host): Promise<Service> {
+  return new ZipService(await createVault(init.vault), init, host)
+}
+
+class ZipService implements Service {
+  private readonly export: ZipExport
+  private readonly blocks: AsyncGenerator<Uint8Array, void, undefined>
+  private readonly sha: Sha256Stream = sha256Stream()
+  private size = 0
+
+  constructor(vault: Vault, init: ZipInit, host: Host) {
+    const { tables, sources, select } = init
+    const index = new ChunkIndex(tables)
+    this.export = new ZipExport({
+      ...init,
+      items: () => zipItems(new ChunkReader(vault, index, host, CACHED_SEGMENTS), host, sources, select),
+      read: (stream, start, end) => {
+        const reader = new ChunkReader(vault, index, host, CACHED_SEGMENTS)
+        return contentPieces(reader, new SegmentWindows(vault, index, host), stream, start, end)
+      },
+    })
+    this.blocks = this.export.blocks()
+  }
+
+  call(method: string): Promise<Moved | null> | ZipResult {
+    if (method === 'next') return this.next()
+    const { size, sha } = this
+    return { entries: this.export.entries, size, sha256: sha.digestHex() }
+  }
+
+  private async next(): Promise<Moved | null> {
+    const { value } = await this.blocks.next()
+    if (!value) return null
+    this.sha.update(value)
+    this.size += value.length
+    const block = owned(value)
+    return new Moved({ block, ...this.export.takeProgress() } satisfies ZipBlock, [block.buffer])
+  }
+
+  close(): void {
+    this.export.destroy()
+  }
+}
+
+/** Streams may give a part of a buffer, or one of Node's pool. */
+function owned(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const { buffer, byteOffset, byteLength } = bytes
+  if (buffer instanceof ArrayBuffer && byteLength === buffer.byteLength) return new Uint8Array(buffer, byteOffset)
+  const copy = new Uint8Array(bytes)
+  release(bytes)
+  return copy
+}
