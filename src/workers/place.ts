@@ -13,7 +13,7 @@ import { release } from '../util/bytes.ts'
 import { latin1ToUser } from '../util/paths.ts'
 import { CreatedPaths } from './created-paths.ts'
 import { type FetchedRange, OpenedSegments } from './opened-segments.ts'
-import { decodeJobBody, type Piece, type WholeFile } from './restore-job.ts'
+import { decodeJobBody, type PartOfFile, type Piece, type WholeFile } from './restore-job.ts'
 import type { Host, Service } from './rpc.ts'
 import { createVault, type Vault, type VaultPlain } from './vault.ts'
 
@@ -136,7 +136,7 @@ class PlaceService implements Service {
     for (const file of job.whole) await this.mending(segments, () => this.placeWhole(file, segments))
     const byNumber = new Map(opened.map((file) => [file.file, file]))
     for (const part of job.parts) {
-      await this.mending(segments, () => this.fillPart(byNumber.get(part.file)!, part.pieces, segments))
+      await this.mending(segments, () => this.fillPart(byNumber.get(part.file)!, part, segments))
     }
     segments.close()
   }
@@ -159,13 +159,13 @@ class PlaceService implements Service {
     this.placer.writeWhole(meta, parts, this.verify ? (fd) => compare(fd, meta, segments, pieces) : undefined)
   }
 
-  private fillPart(target: OpenedFile, pieces: readonly Piece[], segments: OpenedSegments): void {
+  private fillPart(target: OpenedFile, { pieces, sparse }: PartOfFile, segments: OpenedSegments): void {
     const handle = this.placer.resume(target)
     try {
       for (const piece of pieces) {
         this.throwIfStopped()
         segments.releaseBefore(piece.segment)
-        this.placer.writeAt(handle, piece.position, segments.take(piece))
+        this.placer.writeAt(handle, piece.position, segments.take(piece), sparse)
         if (this.verify) compare(handle.fd, target.meta, segments, [piece])
       }
     } finally {

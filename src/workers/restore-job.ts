@@ -29,6 +29,8 @@ export interface WholeFile {
 
 export interface PartOfFile {
   file: number
+  /** The file has holes: zeros that fill a block are left out. */
+  sparse: boolean
   pieces: Piece[]
 }
 
@@ -64,8 +66,9 @@ export function encodeJobBody(job: JobBody): Uint8Array<ArrayBuffer> {
     writePieces(out, pieces)
   }
   out.varint(job.parts.length)
-  for (const { file, pieces } of job.parts) {
+  for (const { file, sparse, pieces } of job.parts) {
     out.varint(file)
+    out.u8(sparse ? 1 : 0)
     writePieces(out, pieces)
   }
   return out.copy()
@@ -75,7 +78,11 @@ export function decodeJobBody(bytes: Uint8Array): JobBody {
   const input = new ByteReader(bytes)
   const segments = times(input, () => ({ at: input.varint(), storedBytes: input.varint(), rawBytes: input.varint() }))
   const whole = times(input, () => ({ meta: readMeta(input), pieces: readPieces(input) }))
-  const parts = times(input, () => ({ file: input.varint(), pieces: readPieces(input) }))
+  const parts = times(input, () => ({
+    file: input.varint(),
+    sparse: input.u8() === 1,
+    pieces: readPieces(input),
+  }))
   return { segments, whole, parts }
 }
 

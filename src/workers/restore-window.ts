@@ -73,11 +73,11 @@ export class WindowBuilder {
 
   addRef(file: number, ref: ChunkRef, position: number): void {
     const entry = this.files.get(file)!
-    this.bytes += ref.sizeBytes
     if (!ref.id) {
       entry.holes = true
       return
     }
+    this.bytes += ref.sizeBytes
     const location = this.index.find(ref.id)
     if (!location || location.length !== ref.sizeBytes) throw missingChunk(ref.id)
     let need = this.needs.get(location.segmentKey)
@@ -152,7 +152,7 @@ export class WindowBuilder {
     }
     for (const [file, pieces] of whole)
       body.whole.push({ meta: this.files.get(file)!.meta, pieces: pieces.sort(byPosition) })
-    for (const [file, pieces] of parts) body.parts.push({ file, pieces })
+    for (const [file, pieces] of parts) body.parts.push({ file, sparse: this.files.get(file)!.holes, pieces })
     return {
       pack: last.pack,
       start,

@@ -86,6 +86,42 @@ describe('a stream', () => {
     expect(written.stream.refs.some(({ id }) => !id)).toBe(true)
   })
 
+  const coarse = { name: 'coarse', minBytes: 8 * KIB, avgBytes: 32 * KIB, maxBytes: 128 * KIB }
+
+  it('has the same holes whether their zeros are written or known', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.integer({ min: 0, max: 90 * KIB }), fc.integer({ min: 0, max: 400 * KIB })), {
+          maxLength: 5,
+        }),
+        (runs) => {
+          const content = Buffer.concat(runs.flatMap(([data, zeros]) => [seededBytes(data, data), Buffer.alloc(zeros)]))
+          const put = (buffer: Uint8Array, start: number, end: number): Uint8Array =>
+            sha256(buffer.subarray(start, end))
+          const writer = new ContentWriter(vault(coarse), { put })
+          for (const [data, zeros] of runs) {
+            writer.write(seededBytes(data, data))
+            writer.skip(zeros)
+          }
+          const written = write(content, [9999], coarse)
+          expect(writer.finish()).toEqual(written.stream)
+          expect(joined(written).equals(content)).toBe(true)
+        },
+      ),
+      { numRuns: 60 },
+    )
+  })
+
+  it('has no holes where it is to have none', () => {
+    const put = (buffer: Uint8Array, start: number, end: number): Uint8Array => sha256(buffer.subarray(start, end))
+    const writer = new ContentWriter(vault(), { put })
+    writer.holes = false
+    writer.write(new Uint8Array(700 * KIB))
+    const { refs } = writer.finish()
+    expect(refs.every(({ id }) => id !== undefined)).toBe(true)
+    expect(refs.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)).toBe(700 * KIB)
+  })
+
   it('shares its chunks with itself moved by some bytes', () => {
     const content = seededBytes(200 * KIB, 6)
     const moved = new Uint8Array(content.length + 11)

@@ -113,9 +113,11 @@ export class Placer {
     closeSync(fd)
   }
 
-  writeAt({ fd, meta }: PlaceHandle, position: number, bytes: Uint8Array): void {
+  /** `sparse`: blocks of zeros are left out, which only what was begun, and not written there before, can take. */
+  writeAt({ fd, meta }: PlaceHandle, position: number, bytes: Uint8Array, sparse = false): void {
     try {
-      for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, position + done)
+      if (sparse) writeAround(fd, position, bytes)
+      else writePart(fd, position, bytes, 0, bytes.length)
     } catch (error) {
       throw placeFailure('write', meta.path, error)
     }
@@ -250,6 +252,29 @@ export class Placer {
     const path = latin1ToUser(latin1)
     this.warn({ code: 'ENTRY_SKIPPED', message: `${JSON.stringify(path)} is of a type that cannot be made here`, path })
   }
+}
+
+/** As large as most file systems' blocks, and few have smaller ones. */
+const HOLE_BYTES = 4096
+const ZEROS = Buffer.alloc(HOLE_BYTES)
+
+/** All but the blocks of the file that would be nothing but zeros. */
+function writeAround(fd: number, position: number, bytes: Uint8Array): void {
+  let from = 0
+  for (
+    let at = (HOLE_BYTES - (position % HOLE_BYTES)) % HOLE_BYTES;
+    at + HOLE_BYTES <= bytes.length;
+    at += HOLE_BYTES
+  ) {
+    if (bytes[at] !== 0 || ZEROS.compare(bytes, at, at + HOLE_BYTES) !== 0) continue
+    writePart(fd, position, bytes, from, at)
+    from = at + HOLE_BYTES
+  }
+  writePart(fd, position, bytes, from, bytes.length)
+}
+
+function writePart(fd: number, position: number, bytes: Uint8Array, from: number, to: number): void {
+  for (let done = from; done < to; ) done += writeSync(fd, bytes, done, to - done, position + done)
 }
 
 function writeAll(fd: number, parts: readonly Uint8Array[]): void {

@@ -66,13 +66,27 @@ function changed(path: string, cause?: unknown): BackupError {
   })
 }
 
-/** Reads up to `length` bytes from where the descriptor stands; 0 at the end of the file. `path` is for the error only. */
-export function readInto(fd: number, buffer: Uint8Array, offset: number, length: number, path = ''): number {
+/** Reads up to `length` bytes from `position` on; 0 at the end of the file. `path` is for the error only. */
+export function readInto(
+  fd: number,
+  buffer: Uint8Array,
+  offset: number,
+  length: number,
+  position: number,
+  path = '',
+): number {
   try {
-    return readSync(fd, buffer, offset, length, null)
+    return readSync(fd, buffer, offset, length, position)
   } catch (error) {
     throw readFailure('read', path, error)
   }
+}
+
+const STAT_BLOCK = 512
+
+/** Bytes that the file has no room for on its disk: holes, if it has any (a file system that compresses says so too). */
+export function missingBytes({ size, blocks }: BigIntStats): number {
+  return Math.max(0, Number(size) - Number(blocks) * STAT_BLOCK)
 }
 
 export function statOpen(fd: number): BigIntStats {

@@ -30,9 +30,9 @@ describe('openFile', () => {
     writeFileSync(at('file'), '0123456789')
     const buffer = new Uint8Array(12)
     const counts = open(at('file'), (fd) => [
-      readInto(fd, buffer, 1, 4),
-      readInto(fd, buffer, 5, 7),
-      readInto(fd, buffer, 0, 1),
+      readInto(fd, buffer, 1, 4, 0),
+      readInto(fd, buffer, 5, 7, 4),
+      readInto(fd, buffer, 0, 1, 10),
     ])
     expect(counts).toEqual([4, 6, 0])
     expect(Buffer.from(buffer).toString()).toBe('\x000123456789\x00')
@@ -93,7 +93,7 @@ describe('readInto', () => {
     const { fd } = openFile(at('file'))
     closeSync(fd)
     const refused = expect.objectContaining({ code: 'SOURCE_DENIED', details: { path: 'a/file', system: 'EBADF' } })
-    expect(() => readInto(fd, new Uint8Array(1), 0, 1, 'a/file')).toThrow(refused)
+    expect(() => readInto(fd, new Uint8Array(1), 0, 1, 0, 'a/file')).toThrow(refused)
   })
 })
 
