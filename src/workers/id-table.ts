@@ -62,6 +62,35 @@ export class IdTable {
     return this.findFrom(id, at, (this.probeSlot + 1) % this.slots.length)
   }
 
+  /** First entry with the id of an entry of another table, or of this one; -1 if there is none. Copies nothing. */
+  findLike(other: IdTable, entry: number): number {
+    return this.likeFrom(other, entry, this.homeOf(other.words[entry * 8]!))
+  }
+
+  /** The next one after the last that was found. */
+  findNextLike(other: IdTable, entry: number): number {
+    return this.likeFrom(other, entry, (this.probeSlot + 1) % this.slots.length)
+  }
+
+  private likeFrom(other: IdTable, like: number, start: number): number {
+    const { slots } = this
+    for (let slot = start; ; slot = slot + 1 === slots.length ? 0 : slot + 1) {
+      const entry = Atomics.load(slots, slot) - 1
+      if (entry < 0) return -1
+      if (this.equalsLike(entry, other.words, like * 8)) {
+        this.probeSlot = slot
+        return entry
+      }
+    }
+  }
+
+  private equalsLike(entry: number, others: Int32Array, from: number): boolean {
+    const { words } = this
+    const base = entry * 8
+    for (let i = 0; i < 8; i++) if (words[base + i] !== others[from + i]) return false
+    return true
+  }
+
   /** True if this entry is there and has this id. */
   isAt(entry: number, id: Uint8Array, at = 0): boolean {
     return entry < this.count && this.equals(entry, id, at)
@@ -115,8 +144,11 @@ export class IdTable {
   }
 
   private home(id: Uint8Array, at: number): number {
-    const hash = wordAt(id, at) >>> 0
-    return Math.floor((hash / 4294967296) * this.slots.length)
+    return this.homeOf(wordAt(id, at))
+  }
+
+  private homeOf(word: number): number {
+    return Math.floor(((word >>> 0) / 4294967296) * this.slots.length)
   }
 
   private equals(entry: number, id: Uint8Array, at: number): boolean {
@@ -128,9 +160,12 @@ export class IdTable {
 
   idOf(entry: number): Uint8Array {
     const id = new Uint8Array(32)
-    const view = new DataView(id.buffer)
-    for (let i = 0; i < 8; i++) view.setInt32(i * 4, this.words[entry * 8 + i]!, true)
+    this.copyId(entry, new DataView(id.buffer), 0)
     return id
+  }
+
+  copyId(entry: number, out: DataView, at: number): void {
+    for (let i = 0; i < 8; i++) out.setInt32(at + i * 4, this.words[entry * 8 + i]!, true)
   }
 }
 

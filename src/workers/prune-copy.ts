@@ -6,6 +6,7 @@
 import { looksIncompressible } from '../chunking/entropy.ts'
 import { BackupError } from '../errors.ts'
 import { CHUNK_ROW_BYTES } from '../model/pack.ts'
+import { ID_LENGTH } from '../model/streams.ts'
 import { release } from '../util/bytes.ts'
 import type { ChunkTable, ChunkTablePlain, IndexedSegment } from './chunk-index.ts'
 import { type FinishedPack, PackBuilder } from './pack-builder.ts'
@@ -51,6 +52,8 @@ class PruneCopy implements Service {
   private readonly content: PackBuilder
   private readonly tree: PackBuilder
   private readonly waiting = new Set<Promise<void>>()
+  /** What is chosen of a segment, one behind the other. */
+  private chosen = new Uint8Array(0)
   private failure: unknown
 
   constructor(vault: Vault, init: PruneCopyInit, host: Host) {
@@ -111,28 +114,35 @@ class PruneCopy implements Service {
     return false
   }
 
-  /** Those chunks of a segment, every one checked against its id, with their part of a directory. */
+  /** Those chunks of a segment, every one checked against its id, with their part of a directory. Valid until the next call. */
   private checked(
     raw: Uint8Array,
     table: ChunkTable,
     { firstEntry, chunks }: IndexedSegment,
     isChosen: (entry: number) => boolean,
   ): { raw: Uint8Array; rows: Uint8Array } {
-    const pieces: Uint8Array[] = []
-    const rows: Buffer[] = []
-    let offset = 0
+    if (this.chosen.length < raw.length) this.chosen = new Uint8Array(raw.length)
+    const rows = new Uint8Array(chunks * CHUNK_ROW_BYTES)
+    const view = new DataView(rows.buffer)
+    let [offset, bytes, count] = [0, 0, 0]
     for (let entry = firstEntry; entry < firstEntry + chunks; entry++) {
       const length = table.lengthOf(entry)
       const end = offset + length
       if (isChosen(entry)) {
-        const id = table.ids.idOf(entry)
+        const at = count++ * CHUNK_ROW_BYTES
+        table.ids.copyId(entry, view, at)
+        view.setUint32(at + ID_LENGTH, length, true)
+        const id = rows.subarray(at, at + ID_LENGTH)
         if (!this.vault.hasher.matches(raw, offset, end, id)) throw damaged(id)
-        rows.push(rowOf(id, length))
-        pieces.push(raw.subarray(offset, end))
+        this.chosen.set(raw.subarray(offset, end), bytes)
+        bytes += length
       }
       offset = end
     }
-    return { raw: pieces.length === chunks ? raw : Buffer.concat(pieces), rows: Buffer.concat(rows) }
+    return {
+      raw: count === chunks ? raw : this.chosen.subarray(0, bytes),
+      rows: rows.subarray(0, count * CHUNK_ROW_BYTES),
+    }
   }
 
   private send(pack: FinishedPack, builder: PackBuilder): void {
@@ -159,13 +169,6 @@ class PruneCopy implements Service {
     this.tree.finish()
     await this.drain(0)
   }
-}
-
-function rowOf(id: Uint8Array, length: number): Buffer {
-  const row = Buffer.alloc(CHUNK_ROW_BYTES)
-  row.set(id)
-  row.writeUInt32LE(length, 32)
-  return row
 }
 
 function damaged(id: Uint8Array): BackupError {

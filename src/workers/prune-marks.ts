@@ -102,15 +102,19 @@ export class MarkedIndex extends ChunkIndex {
     return true
   }
 
-  /** Places of the same chunk as this entry's that can be read, itself included. */
-  *placesOf(number: number, entry: number): Generator<{ number: number; entry: number }> {
-    const id = this.tables[number]!.ids.idOf(entry)
-    const length = this.tables[number]!.lengthOf(entry)
-    for (const [other, table] of this.tables.entries()) {
-      for (let found = table.findLive(id); found >= 0; found = table.findLiveNext(id)) {
-        if (table.lengthOf(found) === length) yield { number: other, entry: found }
+  /** Whether this holds for every place of the entry's chunk that can be read, itself included. */
+  everyPlace(number: number, entry: number, holds: PlaceTest): boolean {
+    const table = this.tables[number]!
+    const length = table.lengthOf(entry)
+    for (let other = 0; other < this.tables.length; other++) {
+      const places = this.tables[other]!
+      const { ids } = places
+      for (let found = ids.findLike(table.ids, entry); found >= 0; found = ids.findNextLike(table.ids, entry)) {
+        const counts = places.lengthOf(found) === length && !places.packIsAbsent(places.packNumber(found))
+        if (counts && !holds(other, found, number, entry)) return false
       }
     }
+    return true
   }
 
   /** Calls back for each segment of a pack that is not absent. */
@@ -122,6 +126,9 @@ export class MarkedIndex extends ChunkIndex {
     }
   }
 }
+
+/** Of a place, and of the one whose chunk it is a place of. */
+export type PlaceTest = (number: number, entry: number, ofNumber: number, ofEntry: number) => boolean
 
 export interface SegmentIn {
   pack: number

@@ -1,6 +1,6 @@
 /** From marks to decisions: which places are to be kept, how much of each pack that is, and what must not die after all. */
 import type { ChunkTable } from './chunk-index.ts'
-import type { MarkedIndex, SegmentIn } from './prune-marks.ts'
+import type { MarkedIndex, PlaceTest, SegmentIn } from './prune-marks.ts'
 
 /** Of the packs of one table, by number. */
 export interface TableTally {
@@ -40,11 +40,12 @@ export class PruneTally {
       return reachedBytes[number]![pack]! / table.packSize(pack)
     }
     const doubled = index.tables.map(({ packCount }) => new Uint8Array(packCount))
+    const isNoBetter = noBetterBy(shareOf)
     index.eachSegment((_, number, { pack, firstEntry, chunks }) => {
       const marks = index.marks[number]!
       for (let entry = firstEntry; entry < firstEntry + chunks; entry++) {
         if (!marks.isReached(entry)) continue
-        if (this.isBest(number, entry, shareOf)) marks.need(entry)
+        if (index.everyPlace(number, entry, isNoBetter)) marks.need(entry)
         else doubled[number]![pack] = 1
       }
     })
@@ -55,18 +56,6 @@ export class PruneTally {
       segmentBytes: segmentBytes[number]!,
       doubled: doubled[number]!,
     }))
-  }
-
-  /** Of equals the first. Every place of one chunk gives the same answer, so exactly one is kept. */
-  private isBest(number: number, entry: number, shareOf: (number: number, entry: number) => number): boolean {
-    const mine = shareOf(number, entry)
-    for (const place of this.index.placesOf(number, entry)) {
-      if (place.number === number && place.entry === entry) continue
-      const other = shareOf(place.number, place.entry)
-      const isBefore = place.number < number || (place.number === number && place.entry < entry)
-      if (other > mine || (other === mine && isBefore)) return false
-    }
-    return true
   }
 
   private perPack(counts: (number: number, entry: number) => boolean): Float64Array<ArrayBuffer>[] {
@@ -102,20 +91,30 @@ export class PruneTally {
   rescue(condemned: readonly Uint8Array[]): number[][] {
     const { index } = this
     const rescued = index.tables.map(() => new Set<number>())
-    const isCondemned = (number: number, entry: number): boolean =>
-      condemned[number]![index.tables[number]!.packNumber(entry)] === 1
+    const isCondemned: PlaceTest = (number, entry) => condemned[number]![index.tables[number]!.packNumber(entry)] === 1
     index.eachSegment((_, number, { pack, firstEntry, chunks }) => {
       if (condemned[number]![pack] !== 1 || rescued[number]!.has(pack)) return
       for (let entry = firstEntry; entry < firstEntry + chunks; entry++) {
-        if (!index.marks[number]!.isReached(entry)) continue
-        const others = [...index.placesOf(number, entry)]
-        if (others.every((place) => isCondemned(place.number, place.entry))) {
+        if (index.marks[number]!.isReached(entry) && index.everyPlace(number, entry, isCondemned)) {
           rescued[number]!.add(pack)
           return
         }
       }
     })
     return rescued.map((packs) => [...packs])
+  }
+}
+
+/**
+ * Whether a place is no better than the one it is compared with, or is that one. Of equals the first is better. Every place
+ * of one chunk gives the same answer, so exactly one has no better.
+ */
+function noBetterBy(shareOf: (number: number, entry: number) => number): PlaceTest {
+  return (number, entry, ofNumber, ofEntry) => {
+    if (number === ofNumber && entry === ofEntry) return true
+    const [share, mine] = [shareOf(number, entry), shareOf(ofNumber, ofEntry)]
+    if (share !== mine) return share < mine
+    return number > ofNumber || (number === ofNumber && entry > ofEntry)
   }
 }
 

@@ -4,7 +4,7 @@ import type { PageRef } from '../model/page.ts'
 import type { ChunkTablePlain } from './chunk-index.ts'
 import { ChunkReader } from './chunk-reader.ts'
 import { MarkedIndex, type PruneMarksPlain } from './prune-marks.ts'
-import { PruneTally } from './prune-tally.ts'
+import { type NeededRange, PruneTally } from './prune-tally.ts'
 import { PruneWalk } from './prune-walk.ts'
 import { type Host, Moved, type Service } from './rpc.ts'
 import { createVault, type Vault, type VaultPlain } from './vault.ts'
@@ -41,7 +41,7 @@ class PruneService implements Service {
     if (method === 'children') return this.children(args as PruneWalkJob)
     if (method === 'single') return this.single(args as { id: Uint8Array; rawBytes: number })
     if (method === 'choose') return this.choose()
-    if (method === 'ranges') return this.ranges(args as { table: number; pack: number })
+    if (method === 'ranges') return this.ranges(args as { table: number; pack: number }[])
     if (method === 'rescue') return this.tally.rescue(args as Uint8Array[])
     throw new BackupError('INTERNAL', `prune has no method ${method}`, { origin: 'repository' })
   }
@@ -73,7 +73,7 @@ class PruneService implements Service {
     )
   }
 
-  private ranges({ table, pack }: { table: number; pack: number }): unknown {
-    return this.tally.ranges(table, pack)
+  private ranges(places: readonly { table: number; pack: number }[]): NeededRange[][] {
+    return places.map(({ table, pack }) => this.tally.ranges(table, pack))
   }
 }

@@ -154,8 +154,9 @@ export class PruneContents {
     return this.sessions[0]!.call('choose', null)
   }
 
-  ranges(place: PackPlace): Promise<NeededRange[]> {
-    return this.sessions[0]!.call('ranges', place)
+  /** Of each of these places. */
+  ranges(places: readonly PackPlace[]): Promise<NeededRange[][]> {
+    return this.sessions[0]!.call('ranges', places)
   }
 
   /** Of these packs, those that hold a chunk which is needed and is nowhere else. */

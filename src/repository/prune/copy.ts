@@ -3,11 +3,11 @@ import { hex } from '../../crypto/hash.ts'
 import { randomBytes } from '../../crypto/random.ts'
 import type { PackFacts } from '../../model/fragment.ts'
 import { packBytesFor } from '../../model/pack.ts'
-import { onAbort, throwIfAborted } from '../../util/abort.ts'
-import { mapBounded } from '../../util/concurrency.ts'
+import { linkAbort, onAbort, throwIfAborted } from '../../util/abort.ts'
 import { packStored } from '../../workers/chunk-store.ts'
 import type { FinishedPack } from '../../workers/pack-builder.ts'
 import type { CopyAnswer, CopyJob } from '../../workers/prune-copy.ts'
+import type { NeededRange } from '../../workers/prune-tally.ts'
 import type { Moved, Session } from '../../workers/rpc.ts'
 import { indexKey, packKey } from '../keys-layout.ts'
 import { type ContentsOptions, getRange, type PruneContents } from './contents.ts'
@@ -28,6 +28,8 @@ export interface CopyOptions extends ContentsOptions {
   onCopied(bytes: number): void
 }
 
+/** Packs of a thread that are fetched or copied at once. */
+const LANES = 2
 /** Fragments are kept small enough to be sealed in one go. */
 const FRAGMENT_PACKS = 64
 
@@ -52,13 +54,18 @@ export async function copyNeeded(
   }
 }
 
+interface PackJob {
+  readonly pack: JudgedPack
+  /** Of each of its places. */
+  readonly ranges: readonly (readonly NeededRange[])[]
+}
+
 class PackCopy {
   private readonly contents: PruneContents
   private readonly options: CopyOptions
   private readonly sessions: Session[] = []
   private readonly facts: PackFacts[] = []
   readonly result = { copied: [] as JudgedPack[], storedBytes: 0, damaged: [] as { name: string; why: string }[] }
-  private next = 0
   private readonly unlink: () => void
 
   constructor(contents: PruneContents, options: CopyOptions) {
@@ -76,33 +83,53 @@ class PackCopy {
   }
 
   async all(packs: readonly JudgedPack[]): Promise<void> {
-    const { signal, target, threads } = this.options
-    const atOnce = Math.max(1, Math.min(target.traits.maxConcurrency, threads.length + 1))
-    for await (const { pack, damage } of mapBounded(packs, atOnce, (pack) => this.one(pack), signal)) {
-      if (damage === undefined) this.result.copied.push(pack)
-      else this.result.damaged.push({ name: pack.name, why: damage })
-    }
+    // All at once and first: the thread that answers is about to be as busy as the others.
+    const ranges = (await this.contents.ranges(packs.flatMap(({ places }) => places))).values()
+    const jobs = packs.map((pack) => ({ pack, ranges: pack.places.map(() => ranges.next().value!) }))
+    await this.lanes(jobs.values())
     await Promise.all(this.sessions.map((session) => session.call('finish', null)))
     await this.record()
   }
 
-  private async one(pack: JudgedPack): Promise<{ pack: JudgedPack; damage?: string }> {
-    const { target, signal, onCopied } = this.options
-    for (const place of pack.places) {
-      for (const { start, end } of await this.contents.ranges(place)) {
+  /** Each thread has a pack in work and the next one on its way; whoever is free takes the next. */
+  private async lanes(jobs: Iterator<PackJob>): Promise<void> {
+    const { target, signal } = this.options
+    const stop = linkAbort(signal)
+    const lane = async (session: Session): Promise<void> => {
+      for (let job = jobs.next(); !job.done && !stop.signal.aborted; job = jobs.next()) {
+        await this.one(job.value, session, stop.signal)
+      }
+    }
+    const count = Math.max(1, Math.min(target.traits.maxConcurrency, this.sessions.length * LANES))
+    const lanes = Array.from({ length: count }, (_, at) => lane(this.sessions[at % this.sessions.length]!))
+    try {
+      await Promise.all(lanes)
+    } catch (error) {
+      stop.abort(error)
+      this.abort(error)
+      throw error
+    } finally {
+      stop.dispose()
+      await Promise.allSettled(lanes)
+    }
+    throwIfAborted(signal)
+  }
+
+  private async one({ pack, ranges }: PackJob, session: Session, signal: AbortSignal): Promise<void> {
+    const { target, onCopied } = this.options
+    for (const [at, place] of pack.places.entries()) {
+      for (const { start, end } of ranges[at]!) {
         const bytes = await getRange(target, pack.name, { start, end }, signal)
         const job: CopyJob = { ...place, start, bytes }
-        const { damage } = await this.session().call<CopyAnswer>('copy', job, [bytes.buffer])
-        if (damage !== undefined) return { pack, damage }
+        const { damage } = await session.call<CopyAnswer>('copy', job, [bytes.buffer])
+        if (damage !== undefined) {
+          this.result.damaged.push({ name: pack.name, why: damage })
+          return
+        }
         onCopied(end - start)
       }
     }
-    return { pack }
-  }
-
-  private session(): Session {
-    this.next = (this.next + 1) % this.sessions.length
-    return this.sessions[this.next]!
+    this.result.copied.push(pack)
   }
 
   private async store(pack: FinishedPack): Promise<Moved> {
