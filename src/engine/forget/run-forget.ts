@@ -2,7 +2,7 @@
 import { requireFeatures } from '../../model/config.ts'
 import { PREFIX } from '../../repository/keys-layout.ts'
 import { Notes } from '../../repository/notes.ts'
-import { forgetSnapshot } from '../../repository/prune/forget.ts'
+import { announceForgetting, endSnapshot, type GoingSnapshot, withdraw } from '../../repository/prune/forget.ts'
 import type { Records } from '../../repository/records.ts'
 import { isRetrying, retrying } from '../../targets/wrappers/retrying.ts'
 import { throwIfAborted } from '../../util/abort.ts'
@@ -14,6 +14,7 @@ import type { EngineContext } from '../types-context.ts'
 import type { ForgetDecision, ForgetOptions, ForgetPlan, ForgetResult } from '../types-prune.ts'
 import { stateOf } from './plan-forget.ts'
 import { holdsOf } from './retention.ts'
+import { requireStaying } from './staying.ts'
 
 /** One at a time with prunes of this engine: only so that its own events and reports do not mix. */
 export function forget(engine: EngineContext, plan: ForgetPlan, options: ForgetOptions): Promise<ForgetResult> {
@@ -37,24 +38,90 @@ async function runForget(
   requirePlan(plan, engine.repository.id, confirm)
   await requireUnchanged(engine, plan, run.signal)
   const records = repeatedRecords(engine, run)
-  // As the target has them: where it cannot create once, what lies near may be a note that another has taken the place of.
-  const notes = new Notes(records)
   const going = idsOf(plan, false)
-  const forgotten: string[] = []
   run.progress.phase('forget')
   run.progress.total({ items: going.length })
-  let held = 0
-  for (const id of going) {
-    throwIfAborted(run.signal)
-    if (await isHeldNow(engine, notes, id, run)) {
-      held++
-      continue
-    }
-    const options = { records, id, now: engine.clock.now(), by: run.runId, signal: run.signal }
-    if (await forgetSnapshot(options)) forgotten.push(id)
-    run.progress.add({ items: 1 })
-  }
+  const forgetting = new Forgetting(engine, plan, records, run)
+  for (let at = 0; at < going.length; at += AT_ONCE) await forgetting.some(going.slice(at, at + AT_ONCE))
+  const { forgotten, held } = forgetting
   return { forgotten, kept: idsOf(plan, true).length + held }
+}
+
+/** Announced and looked at together: a look costs a few listings. */
+const AT_ONCE = 100
+/** After so long it is announced and looked at anew: others count an announcement for an hour. */
+const LOOK_AGAIN_MS = 10 * 60 * 1000
+
+/**
+ * Announces what is to go, then looks whether what is to stay does, then ends it. Of two who forget at once, each for the sake of
+ * what the other forgets, the one that announces later sees what the other has announced, or both see it of each other.
+ */
+class Forgetting {
+  readonly forgotten: string[] = []
+  held = 0
+  private readonly engine: EngineContext
+  private readonly plan: ForgetPlan
+  private readonly records: Records
+  private readonly notes: Notes
+  private readonly run: RunContext
+
+  constructor(engine: EngineContext, plan: ForgetPlan, records: Records, run: RunContext) {
+    this.engine = engine
+    this.plan = plan
+    this.records = records
+    // As the target has them: where it cannot create once, what lies near may be a note that another has taken the place of.
+    this.notes = new Notes(records)
+    this.run = run
+  }
+
+  async some(ids: readonly string[]): Promise<void> {
+    const { clock } = this.engine
+    const announced = new Map<string, GoingSnapshot>()
+    try {
+      let sinceMs = clock.monotonicMs()
+      await this.announce(ids, announced)
+      for (const id of ids) {
+        if (clock.monotonicMs() - sinceMs > LOOK_AGAIN_MS) {
+          sinceMs = clock.monotonicMs()
+          await this.announce([...announced.keys()], announced)
+        }
+        await this.end(id, announced)
+        this.run.progress.add({ items: 1 })
+      }
+    } finally {
+      for (const going of announced.values()) await withdraw(going, this.records)
+    }
+  }
+
+  private async announce(ids: readonly string[], announced: Map<string, GoingSnapshot>): Promise<void> {
+    const { engine, plan, records, run } = this
+    for (const id of ids) {
+      throwIfAborted(run.signal)
+      const going = await announceForgetting(this.options(id))
+      if (going) announced.set(id, going)
+      else announced.delete(id)
+    }
+    await requireStaying({ engine, plan, records, signal: run.signal }, announced)
+  }
+
+  private async end(id: string, announced: Map<string, GoingSnapshot>): Promise<void> {
+    throwIfAborted(this.run.signal)
+    const going = announced.get(id)
+    if (!going) return
+    if (await isHeldNow(this.engine, this.notes, id, this.run)) {
+      this.held++
+      return
+    }
+    // Whatever becomes of this call, the copy stays: it may have happened.
+    announced.delete(id)
+    await endSnapshot(going, this.options(id))
+    this.forgotten.push(id)
+  }
+
+  private options(id: string): Parameters<typeof endSnapshot>[1] {
+    const { engine, records, run } = this
+    return { records, id, now: engine.clock.now(), by: run.runId, signal: run.signal }
+  }
 }
 
 /** Far targets are repeated already. */
