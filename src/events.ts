@@ -48,7 +48,17 @@ export interface Finding {
 }
 
 /** Verbs whose runs have events, reports and a place in the history. */
-export type ReportedVerb = 'backup' | 'verify' | 'restore' | 'drill' | 'copy' | 'forget' | 'prune' | 'export' | 'import'
+export type ReportedVerb =
+  | 'backup'
+  | 'verify'
+  | 'restore'
+  | 'drill'
+  | 'copy'
+  | 'forget'
+  | 'prune'
+  | 'export'
+  | 'import'
+  | 'undo'
 /** Every verb that is a run: can be listed by `runs()`, followed and aborted. */
 export type Verb = ReportedVerb | 'diff' | 'annotate' | 'plan-restore' | 'plan-forget' | 'plan-prune' | 'stats'
 export type RunStatus = 'running' | 'ok' | 'failed' | 'aborted'
@@ -100,6 +110,7 @@ export interface EngineEvents
     VerbEvents<'copy', RunResults['copy']>,
     VerbEvents<'forget', RunResults['forget']>,
     VerbEvents<'prune', RunResults['prune']>,
+    VerbEvents<'undo', RunResults['undo']>,
     VerbEvents<'export', RunResults['export']>,
     VerbEvents<'import', RunResults['import']> {
   /** A source holds its point in time. */

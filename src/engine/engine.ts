@@ -28,6 +28,7 @@ import {
 import { parsePlanRestoreOptions, parseRestoreOptions, parseRestorePlan } from './options-restore.ts'
 import { parseAnnotateOptions } from './options-retention.ts'
 import { parseStatsOptions } from './options-stats.ts'
+import { parseForgottenOptions, parseForgottenRef, parseUndoForgetOptions } from './options-undo.ts'
 import { parseVerifyOptions } from './options-verify.ts'
 import { parseExportZipOptions, parseImportZipOptions } from './options-zip.ts'
 import { snapshotsVerb, snapshotVerb } from './snapshot-look.ts'
@@ -48,9 +49,10 @@ import type {
 } from './types-prune.ts'
 import type { PlanRestoreOptions, RestoreOptions, RestorePlan, RestoreResult } from './types-restore.ts'
 import type { AnnotateOptions } from './types-retention.ts'
-import type { ActiveRun, Listing } from './types-run.ts'
+import type { ActiveRun, CallOptions, Listing } from './types-run.ts'
 import type { Snapshot, SnapshotFilter, SnapshotRef } from './types-snapshot.ts'
 import type { Stats, StatsOptions } from './types-stats.ts'
+import type { ForgottenSnapshot, UndoForgetResult } from './types-undo.ts'
 import type { VerifyOptions, VerifyResult } from './types-verify.ts'
 import type { ExportResult, ExportZipOptions, ImportResult, ImportZipOptions } from './types-zip.ts'
 import { type Verbs, verbs } from './verbs.ts'
@@ -173,6 +175,19 @@ export class BackupEngine implements AsyncDisposable {
    */
   async forget(plan: ForgetPlan, options?: ForgetOptions): Promise<ForgetResult> {
     return await this.#verbs.forget(this.#open(), parseForgetPlan(plan), parseForgetOptions(options))
+  }
+
+  /** Forgotten snapshots that no prune has freed yet: `undoForget` brings them back. The last forgotten comes first. */
+  forgotten(options?: { signal?: AbortSignal | undefined }): Listing<ForgottenSnapshot> {
+    return deferListing(() => this.#verbs.forgotten(this.#open(), parseForgottenOptions(options).signal))
+  }
+
+  /**
+   * Brings a forgotten snapshot back, with an id of its own and all else as it was. @throws BackupError SNAPSHOT_NOT_FOUND
+   * where a prune has freed it, or it is not forgotten; SNAPSHOT_AMBIGUOUS, OBJECT_MISSING
+   */
+  async undoForget(snapshot: string, options?: CallOptions): Promise<UndoForgetResult> {
+    return await this.#verbs.undoForget(this.#open(), parseForgottenRef(snapshot), parseUndoForgetOptions(options))
   }
 
   /** Says what a prune would free. Touches nothing. @throws BackupError OBJECT_MISSING, OBJECT_CORRUPT where damage forbids it */

@@ -52,7 +52,9 @@ const diffSchema: z.ZodType<DiffOptions> = z.strictObject({
 })
 
 const historySchema: z.ZodType<HistoryFilter> = z.strictObject({
-  verbs: opt(list(oneOf('backup', 'verify', 'restore', 'drill', 'copy', 'forget', 'prune', 'export', 'import'), 9)),
+  verbs: opt(
+    list(oneOf('backup', 'verify', 'restore', 'drill', 'copy', 'forget', 'prune', 'export', 'import', 'undo'), 10),
+  ),
   status: opt(list(oneOf('ok', 'failed', 'aborted'), 3)),
   actor: opt(text(256)),
   after: opt(date),

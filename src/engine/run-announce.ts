@@ -12,6 +12,7 @@ const REPORTED: ReadonlySet<Verb> = new Set<Verb>([
   'copy',
   'forget',
   'prune',
+  'undo',
   'export',
   'import',
 ] satisfies ReportedVerb[])

@@ -27,7 +27,21 @@ export function treeRoot(source: SnapshotSourceRecord | undefined): TreeRoot | n
 /** The record with its newest note laid over it. */
 export function viewSnapshot(info: SnapshotInfo, note?: Note): Snapshot {
   const { id, record, checksum, name, description, tags, holds, lastVerified } = withNote(info, note)
-  const { createdAt, host, labels, actor, schedule, parent, copiedFrom, complete, kind, counts, durationMs } = record
+  const {
+    createdAt,
+    host,
+    labels,
+    actor,
+    schedule,
+    parent,
+    copiedFrom,
+    rewrittenFrom,
+    undoneFrom,
+    complete,
+    kind,
+    counts,
+    durationMs,
+  } = record
   return {
     id,
     createdAt: new Date(createdAt),
@@ -40,6 +54,8 @@ export function viewSnapshot(info: SnapshotInfo, note?: Note): Snapshot {
     ...(schedule !== undefined && { schedule }),
     ...(parent !== undefined && { parent }),
     ...(copiedFrom && { copiedFrom: { ...copiedFrom } }),
+    ...(rewrittenFrom && { rewrittenFrom: { ...rewrittenFrom } }),
+    ...(undoneFrom !== undefined && { undoneFrom }),
     complete,
     kind,
     sources: record.sources.map(viewSource),

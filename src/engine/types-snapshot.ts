@@ -18,6 +18,10 @@ export interface Snapshot {
   parent?: string
   /** Of a copy that `copySnapshots` made: id of the repository and of the snapshot that it was made from at first. */
   copiedFrom?: { repository: string; snapshot: string }
+  /** Of one that took another's place: that one's id, why (a repair, or an erasure), and what of it was left out in all. */
+  rewrittenFrom?: { snapshot: string; why: 'repair' | 'erase'; entries: number; bytes: number }
+  /** Of one that was forgotten and brought back with `undoForget`: the id that it had at first. */
+  undoneFrom?: string
   /** False when entries were skipped by policy. */
   complete: boolean
   /** 'restore-point' and 'import' are left out of listings unless asked for. */

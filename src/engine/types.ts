@@ -5,6 +5,7 @@ import type { CopyResult } from './types-copy.ts'
 import type { DrillResult } from './types-drill.ts'
 import type { ForgetResult, PruneResult } from './types-prune.ts'
 import type { RestoreResult } from './types-restore.ts'
+import type { UndoForgetResult } from './types-undo.ts'
 import type { VerifyResult } from './types-verify.ts'
 import type { ExportResult, ImportResult } from './types-zip.ts'
 
@@ -19,6 +20,7 @@ export type * from './types-retention.ts'
 export type * from './types-run.ts'
 export type * from './types-snapshot.ts'
 export type * from './types-stats.ts'
+export type * from './types-undo.ts'
 export type * from './types-verify.ts'
 export type * from './types-zip.ts'
 
@@ -31,6 +33,7 @@ export interface RunResults extends Record<ReportedVerb, unknown> {
   copy: CopyResult
   forget: ForgetResult
   prune: PruneResult
+  undo: UndoForgetResult
   export: ExportResult
   import: ImportResult
 }

@@ -31,11 +31,14 @@ import type { EngineOptions } from './types-engine.ts'
 import type { ForgetOptions, ForgetPlan, ForgetResult, PrunePlan, PruneResult } from './types-prune.ts'
 import type { RestorePlan, RestoreResult } from './types-restore.ts'
 import type { AnnotateOptions } from './types-retention.ts'
-import type { Listing } from './types-run.ts'
+import type { CallOptions, Listing } from './types-run.ts'
 import type { Snapshot, SnapshotRef } from './types-snapshot.ts'
 import type { Stats } from './types-stats.ts'
+import type { ForgottenSnapshot, UndoForgetResult } from './types-undo.ts'
 import type { VerifyResult } from './types-verify.ts'
 import type { ExportResult, ImportResult } from './types-zip.ts'
+import { forgotten } from './undo/forgotten.ts'
+import { undoForget } from './undo/undo-forget.ts'
 import { verify } from './verify/run-verify.ts'
 import { exportZip } from './zip/export-zip.ts'
 import { importZip } from './zip/import-zip.ts'
@@ -56,6 +59,8 @@ export interface Verbs {
   restore(engine: EngineContext, plan: RestorePlan, options: ParsedRestoreOptions): Promise<RestoreResult>
   planForget(engine: EngineContext, options: ParsedPlanForgetOptions): Promise<ForgetPlan>
   forget(engine: EngineContext, plan: ForgetPlan, options: ForgetOptions): Promise<ForgetResult>
+  forgotten(engine: EngineContext, signal: AbortSignal | undefined): Listing<ForgottenSnapshot>
+  undoForget(engine: EngineContext, ref: string, options: CallOptions): Promise<UndoForgetResult>
   planPrune(engine: EngineContext, options: ParsedPlanPruneOptions): Promise<PrunePlan>
   prune(engine: EngineContext, plan: PrunePlan, options: ParsedPruneOptions): Promise<PruneResult>
   annotate(engine: EngineContext, ref: SnapshotRef, options: AnnotateOptions): Promise<Snapshot>
@@ -78,6 +83,8 @@ export const verbs: Verbs = {
   restore,
   planForget,
   forget,
+  forgotten,
+  undoForget,
   planPrune,
   prune,
   annotate,

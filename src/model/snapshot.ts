@@ -65,6 +65,8 @@ const schema = z.strictObject({
   rewrittenFrom: z.exactOptional(
     z.strictObject({ snapshot: runId, why: z.enum(['repair', 'erase']), entries: count, bytes: count }),
   ),
+  /** Set in one that was forgotten and brought back: its first id. */
+  undoneFrom: z.exactOptional(runId),
   /** False where entries were left out by policy. */
   complete: z.boolean(),
   /** Newest key epoch when it was made. */

@@ -16,17 +16,20 @@ interface ListRef {
   level: number
 }
 
+/** `reach`: false for a chunk that is nowhere. `walk`: true for whoever comes to a page or list first. */
+export type WalkMarks = Pick<MarkedIndex, 'reach' | 'walk'>
+
 /**
  * Anything that cannot be read, or is nowhere, ends the walk: what is not known to be garbage is none. Marks of a walk that
  * failed are worth nothing.
  */
 export class PruneWalk {
-  private readonly index: MarkedIndex
+  private readonly index: WalkMarks
   private readonly reader: ChunkReader
   private readonly host: Host
   private unreported = 0
 
-  constructor(index: MarkedIndex, reader: ChunkReader, host: Host) {
+  constructor(index: WalkMarks, reader: ChunkReader, host: Host) {
     this.index = index
     this.reader = reader
     this.host = host

@@ -162,6 +162,8 @@ export function makeShell(given: ShellOptions = {}): Shell {
     restore: unused,
     planForget: unused,
     forget: unused,
+    forgotten: unused,
+    undoForget: unused,
     planPrune: unused,
     prune: unused,
     exportZip: unused,

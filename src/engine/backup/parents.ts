@@ -1,4 +1,5 @@
 /** Which older snapshot each source is compared with. */
+import { timeOfId } from '../../model/ids.ts'
 import type { TreeRoot } from '../../model/page.ts'
 import type { SnapshotSourceRecord } from '../../model/snapshot.ts'
 import type { FoundSnapshots, SnapshotInfo } from '../../repository/snapshots.ts'
@@ -45,15 +46,21 @@ export async function chooseParents(
     const { host: madeOn, kind, copiedFrom } = info.record
     // A copy has no fingerprints that a source would give: everything would be read.
     if (madeOn === host && kind === 'backup' && !copiedFrom) choose(chosen, info, sources)
-    if (chosen.size === sources.length) break
+    if (chosen.size === sources.length && [...chosen.values()].every((each) => isNewerThanRest(each, info.id))) break
   }
   return new Parents(chosen)
+}
+
+/** Ids begin with the time. One that took the place of another, or was brought back, is older than its id says. */
+function isNewerThanRest({ record }: SnapshotInfo, id: string): boolean {
+  return record.createdAt.getTime() >= (timeOfId(id) ?? 0)
 }
 
 function choose(chosen: Map<string, SnapshotInfo>, info: SnapshotInfo, sources: ParsedBackupOptions['sources']): void {
   for (const { name, kind } of sources) {
     const has = info.record.sources.some((each) => each.name === name && each.kind === kind)
-    if (has && !chosen.has(name)) chosen.set(name, info)
+    const before = chosen.get(name)
+    if (has && (!before || before.record.createdAt < info.record.createdAt)) chosen.set(name, info)
   }
 }
 

@@ -80,8 +80,12 @@ export class Copies {
   }
 }
 
-export function originOf(repository: string, { id, copiedFrom }: Snapshot): NonNullable<Snapshot['copiedFrom']> {
-  return copiedFrom ?? { repository, snapshot: id }
+/** One that was forgotten and brought back is still the same. */
+export function originOf(
+  repository: string,
+  { id, copiedFrom, undoneFrom }: Snapshot,
+): NonNullable<Snapshot['copiedFrom']> {
+  return copiedFrom ?? { repository, snapshot: undoneFrom ?? id }
 }
 
 function nameOf({ repository, snapshot }: NonNullable<Snapshot['copiedFrom']>): string {

@@ -31,11 +31,11 @@ export function historyOf(
   backups: readonly Report[],
   prunes: readonly Report[],
 ): History {
-  const present = new Set(all.flatMap(namesOf))
+  const present = new Set(all.map(({ id }) => id))
   const gone = backups.filter(({ snapshot }) => snapshot !== undefined && !present.has(snapshot))
   const here = snapshots.map((of) => ({ time: cameAt(of), of }))
   const added = [
-    ...here.map(({ time, of: { counts } }): Dated<Added> => ({ time, of: counts })),
+    ...here.filter(({ of }) => !isDerived(of)).map(({ time, of: { counts } }): Dated<Added> => ({ time, of: counts })),
     ...gone.map((report) => ({ time: report.startedAt.getTime(), of: addedBy(report) })),
   ]
   return {
@@ -48,14 +48,14 @@ export function historyOf(
   }
 }
 
-/** Its id, and that of the snapshot whose place it has taken. */
-function namesOf({ id }: Snapshot): string[] {
-  return [id]
+/** It has taken the place of another: what that one added is in the report of its backup. */
+function isDerived({ rewrittenFrom, undoneFrom }: Snapshot): boolean {
+  return rewrittenFrom !== undefined || undoneFrom !== undefined
 }
 
 /** Into this repository: a copy keeps the time of its original. */
-function cameAt({ id, createdAt }: Snapshot): number {
-  return timeOfId(id) ?? createdAt.getTime()
+function cameAt(snapshot: Snapshot): number {
+  return (isDerived(snapshot) ? undefined : timeOfId(snapshot.id)) ?? snapshot.createdAt.getTime()
 }
 
 function addedBy({ counts }: Report): Added {

@@ -1,12 +1,12 @@
 /** What a prune keeps: everything that a snapshot needs, or one that was forgotten a short while ago. */
 import { BackupError } from '../../errors.ts'
 import type { SnapshotRecord } from '../../model/snapshot.ts'
-import { decodeTrash, MAX_TRASH_BYTES, type Trash } from '../../model/trash.ts'
+import type { Trash } from '../../model/trash.ts'
 import type { CallSignal } from '../../targets/target.ts'
-import { PREFIX, parseKey, trashKey } from '../keys-layout.ts'
 import type { Records } from '../records.ts'
-import { type DamagedObject, RecordListing } from '../records-listing.ts'
+import type { DamagedObject } from '../records-listing.ts'
 import { Snapshots } from '../snapshots.ts'
+import { TrashListing } from '../trash.ts'
 
 export interface Roots {
   readonly snapshots: readonly SnapshotRecord[]
@@ -18,11 +18,11 @@ export interface Roots {
 
 export class RootListing {
   private readonly snapshots: Snapshots
-  private readonly trash: RecordListing<Trash>
+  private readonly trash: TrashListing
 
   constructor(records: Records) {
     this.snapshots = new Snapshots(records)
-    this.trash = new RecordListing(records, PREFIX.trash, (key, stored) => decode(records, key, stored))
+    this.trash = new TrashListing(records)
   }
 
   /**
@@ -32,10 +32,8 @@ export class RootListing {
   async list(expiry: Date, options: CallSignal): Promise<Roots> {
     const { snapshots, damaged } = await this.snapshots.list(options)
     refuseDamaged(damaged)
-    const isTrash = (key: string): boolean => parseKey(key)?.area === 'trash'
-    const trash = await this.trash.list({ ...options, select: (keys) => keys.filter(isTrash) })
-    refuseDamaged(trash.damaged)
-    const all = [...trash.items.values()]
+    const { trash: all, damaged: damagedTrash } = await this.trash.list(options)
+    refuseDamaged(damagedTrash)
     // Whoever forgets one that is still there puts its copy anew, and that must not be taken for the old one.
     const there = new Set(snapshots.map(({ record }) => record.id))
     return {
@@ -44,15 +42,6 @@ export class RootListing {
       expired: all.filter(({ at, id }) => at <= expiry && !there.has(id)).map(({ id }) => id),
     }
   }
-}
-
-function decode(records: Records, key: string, stored: Uint8Array): Trash {
-  const trash = decodeTrash(records.open('snapshots', key, stored, MAX_TRASH_BYTES), key)
-  if (trashKey(trash.id) === key && trash.snapshot.id === trash.id) return trash
-  throw new BackupError('OBJECT_CORRUPT', `${key} is damaged: it says that it is ${trash.id}`, {
-    origin: 'repository',
-    details: { key },
-  })
 }
 
 function refuseDamaged(damaged: readonly DamagedObject[]): void {
