@@ -10,6 +10,7 @@ import type { ObjectCache } from './cache/object-cache.ts'
 import { snapshotKey } from './keys-layout.ts'
 import { certainlyRefused, type Records, sameBytes } from './records.ts'
 import { cleanupSignal, type Run, runExists, runFenced } from './runs.ts'
+import { SURE_TO_LIVE_MS } from './runs-heartbeat.ts'
 import type { SnapshotInfo } from './snapshots.ts'
 
 export interface CommitOptions extends CallSignal {
@@ -36,6 +37,7 @@ const MAX_LOOKS = 3
 export async function commitSnapshot(options: CommitOptions): Promise<SnapshotInfo> {
   const { records, run, snapshot } = options
   if (snapshot.id !== run.runId) throw new RangeError('a snapshot has the id of its run')
+  requireLease(options)
   const key = snapshotKey(snapshot.id)
   const sealed = records.seal('snapshots', key, snapshotRecord.encode(snapshot))
   const doubt = await create(key, sealed, options)
@@ -43,6 +45,18 @@ export async function commitSnapshot(options: CommitOptions): Promise<SnapshotIn
   await options.cache?.put({ key, bytes: sealed.byteLength }, sealed)
   await run.finish()
   return { id: snapshot.id, record: snapshot, checksum: sha256Hex(sealed) }
+}
+
+/**
+ * Where the target cannot create once, a tombstone that is on its way would overwrite the snapshot. None is while nobody can have
+ * taken the run for dead; after a longer silence nobody can tell, and what was stored is used by the next run.
+ */
+function requireLease({ records, run }: CommitOptions): void {
+  if (records.target.traits.createOnly) return
+  const { longestSilenceMs } = run.heartbeat
+  if (longestSilenceMs <= SURE_TO_LIVE_MS) return
+  const seconds = Math.round(longestSilenceMs / 1000)
+  throw runFenced(run.runId, `was silent for ${seconds} s, so a prune may have given it up`)
 }
 
 /** Why it is not known to be created: the key exists, or the call ended with an error that does not say. */

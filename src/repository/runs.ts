@@ -6,7 +6,7 @@ import type { Clock } from '../util/clock.ts'
 import { runKey } from './keys-layout.ts'
 import type { Records } from './records.ts'
 import { type AbsentPacks, readAbsentPacks } from './runs-absent.ts'
-import { Heartbeat } from './runs-heartbeat.ts'
+import { Heartbeat, instantOf } from './runs-heartbeat.ts'
 import type { FoundSnapshots, Snapshots } from './snapshots.ts'
 
 export interface StartRunOptions extends CallSignal {
@@ -111,9 +111,11 @@ export interface Presence {
 export async function announceRun(records: Records, options: StartRunOptions): Promise<Presence> {
   const { runId, clock, signal } = options
   const startedAt = clock.now()
+  const since = instantOf(clock)
   await announce(records, runId, sealRun(records, options, startedAt, 0), options)
   const heartbeat = new Heartbeat({
     clock,
+    since,
     signal,
     beat: (n, stop) => records.target.put(runKey(runId), sealRun(records, options, startedAt, n), { signal: stop }),
     ...(options.heartbeatMs !== undefined && { everyMs: options.heartbeatMs }),
@@ -175,8 +177,8 @@ export function runExists(runId: string, why: string): BackupError {
   })
 }
 
-export function runFenced(runId: string): BackupError {
-  return new BackupError('RUN_FENCED', `the run ${runId} was given up by a prune, and may not commit`, {
+export function runFenced(runId: string, why = 'was given up by a prune'): BackupError {
+  return new BackupError('RUN_FENCED', `the run ${runId} ${why}, and may not commit`, {
     origin: 'repository',
     retryable: true,
     details: { runId },

@@ -189,3 +189,48 @@ describe('a commit', () => {
     }
   })
 })
+
+describe('a commit where the target cannot create once', () => {
+  /** Looks before it puts, as such targets do. */
+  const looking = (inner: Target): Target =>
+    wrapTarget(inner, {
+      traits: { ...inner.traits, createOnly: false },
+      put: async (key, body, { ifAbsent = false, ...options } = {}) =>
+        ifAbsent && (await inner.stat(key)) !== undefined ? false : inner.put(key, body, options),
+    })
+
+  it('is made while every beat was seen in time', async () => {
+    const made = await ready(undefined, looking)
+    await made.clock.advance(3_600_000)
+    expect(await codeOf(made.commit())).toBe('resolved')
+    expect(await kindAt(made)).toBe('snapshot')
+  })
+
+  it('is not overwritten by a tombstone that is still on its way: after a silence there is none', async () => {
+    let asleep = true
+    const silent =
+      (inner: Target): Target['put'] =>
+      async (key, body, options) => {
+        if (asleep && key.startsWith('runs/')) throw unreachable()
+        return inner.put(key, body, options)
+      }
+    const made = await ready(silent, looking)
+    // The prune has looked, found nothing, and its put hangs.
+    const stone = made.records.seal(
+      'snapshots',
+      KEY,
+      tombstoneRecord.encode({ id: 'run-1', at: NOW, reason: 'fenced' }),
+    )
+    await made.clock.advance(170_000)
+    asleep = false
+    await made.clock.advance(60_000)
+    const code = await codeOf(made.commit())
+    const before = await kindAt(made)
+    await made.target.put(KEY, stone)
+    expect({ code, before, after: await kindAt(made) }).toEqual({
+      code: 'RUN_FENCED',
+      before: 'nothing',
+      after: 'fenced',
+    })
+  })
+})

@@ -87,6 +87,8 @@ async function fence(id: string, options: WaitOptions): Promise<void> {
   const tombstone = tombstoneRecord.encode({ id, at: clock.now(), reason: 'fenced', by: self })
   const sealed = records.seal('snapshots', key, tombstone)
   for (let attempt = 1; ; attempt++) {
+    // Where the target cannot create once, a create that is repeated would overwrite what has come since.
+    if (!records.target.traits.createOnly && (await hasCommitted(records, key, { signal }))) return
     try {
       const outcome = await records.create(key, sealed, { signal })
       if (outcome === 'exists' && !(await isTombstone(records, key, { signal }))) return
@@ -99,6 +101,10 @@ async function fence(id: string, options: WaitOptions): Promise<void> {
 }
 
 const FENCE_ATTEMPTS = 3
+
+async function hasCommitted(records: Records, key: string, options: CallSignal): Promise<boolean> {
+  return (await records.find(key, options)) !== undefined && !(await isTombstone(records, key, options))
+}
 
 async function isTombstone(records: Records, key: string, options: CallSignal): Promise<boolean> {
   const stored = await records.find(key, options)
