@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { type Command, outputOf } from '../measure.ts'
 import { PASSPHRASE, type Peer, type Place } from './peer.ts'
 
-function restic(place: Place, args: readonly string[], cwd?: string): Command {
+export function restic(place: Place, args: readonly string[], cwd?: string): Command {
   return {
     file: 'restic',
     args: ['--quiet', ...args],
