@@ -81,8 +81,14 @@ export function writeFooter(pack: Uint8Array, at: number, directoryOffset: numbe
 /** Where a whole pack's directory box lies. */
 export function readFooter(pack: Uint8Array): { offset: number; bytes: number } {
   if (!isPackHeader(pack) || pack.length < PACK_HEADER_BYTES + FOOTER_BYTES) throw new MalformedBytes('not a pack')
-  const view = new DataView(pack.buffer, pack.byteOffset, pack.length)
-  const end = pack.length
+  return findDirectory(pack, pack.length)
+}
+
+/** The same from the last bytes of a pack alone, at least its footer. */
+export function findDirectory(tail: Uint8Array, packBytes: number): { offset: number; bytes: number } {
+  if (tail.length < FOOTER_BYTES) throw new MalformedBytes('not a pack')
+  const view = new DataView(tail.buffer, tail.byteOffset, tail.length)
+  const end = tail.length
   if (view.getUint32(end - 4, true) !== FOOTER_MAGIC) throw new MalformedBytes('no footer')
   const count = view.getUint32(end - 12, true)
   const footerBytes = view.getUint32(end - 8, true)
@@ -93,7 +99,7 @@ export function readFooter(pack: Uint8Array): { offset: number; bytes: number } 
     if (view.getUint32(at, true) !== SECTION_DIRECTORY) continue
     const offset = view.getUint32(at + 4, true)
     const bytes = view.getUint32(at + 8, true)
-    if (offset < PACK_HEADER_BYTES || offset + bytes > end - footerBytes)
+    if (offset < PACK_HEADER_BYTES || offset + bytes > packBytes - footerBytes)
       throw new MalformedBytes('directory out of range')
     return { offset, bytes }
   }

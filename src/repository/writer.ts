@@ -18,6 +18,7 @@ import type { RangeRequest } from '../workers/segment-open.ts'
 import type { VaultPlain } from '../workers/vault.ts'
 import { keepTree } from './cache/keep-tree.ts'
 import { type ObjectCache, rangeThrough } from './cache/object-cache.ts'
+import type { PagesAhead } from './cache/pages-ahead.ts'
 import { confirmStored } from './confirm-stored.ts'
 import type { IndexSet } from './index-set.ts'
 import { indexKey, PREFIX, packKey } from './keys-layout.ts'
@@ -54,6 +55,7 @@ const CLAIMS_GROWTH = 4
 
 export class RepositoryWriter {
   private readonly options: WriterOptions
+  private readonly pages: PagesAhead
   private readonly facts: PackFacts[] = []
   private unrecorded: PackFacts[] = []
   private fragmentKeys: string[] = []
@@ -67,6 +69,7 @@ export class RepositoryWriter {
   private storedBytes = 0
   tree!: Session
   ingest: Session[] = []
+  private readonly added: Session[] = []
   private indexer!: Session
   private unlink: () => void = () => undefined
   /** Of the run's signal, and of a failure: no put begins after it. */
@@ -75,6 +78,7 @@ export class RepositoryWriter {
 
   private constructor(options: WriterOptions) {
     this.options = options
+    this.pages = options.index.pages.eager
     this.stop = linkAbort(options.signal)
     this.claims.push(IdTable.create(FIRST_CLAIMS))
   }
@@ -109,6 +113,16 @@ export class RepositoryWriter {
     this.ingest = ingest
   }
 
+  /** One more session that fills packs of this run. Its `finish` is called with that of the others. */
+  async add(service: string, init: object): Promise<Session> {
+    const { target, vault, index, threads } = this.options
+    const claims = this.claims.map(({ plain }) => plain)
+    const store: StorePlain = { tables: index.plain, claims, packBytes: packBytesFor(target) }
+    const session = await this.openSession(threads[0]!, service, { ...init, vault, store })
+    this.added.push(session)
+    return session
+  }
+
   private async openSession(thread: Thread, service: string, init: unknown): Promise<Session> {
     const session = await thread.open(service, init, this.handlers())
     this.sessions.push(session)
@@ -127,9 +141,9 @@ export class RepositoryWriter {
 
   private async range(request: RangeRequest): Promise<Moved> {
     const { target, cache, signal } = this.options
-    const { pack, start, end } = request
-    const fetch = (): Promise<Uint8Array<ArrayBuffer>> => getRange(target, pack, { start, end }, signal)
-    const bytes = await rangeThrough(cache, request, fetch)
+    const fetch = ({ pack, start, end }: RangeRequest): Promise<Uint8Array<ArrayBuffer>> =>
+      getRange(target, pack, { start, end }, signal)
+    const bytes = await rangeThrough(cache, request, fetch, this.pages)
     return new Moved(bytes, [bytes.buffer])
   }
 
@@ -201,7 +215,7 @@ export class RepositoryWriter {
   /** Everything is durable and recorded once this resolves; the index of this process knows it too. */
   async finish(): Promise<StoreCounters> {
     const counters = await Promise.all(
-      [this.tree, ...this.ingest].map((each) => each.call<StoreCounters>('finish', null)),
+      [this.tree, ...this.ingest, ...this.added].map((each) => each.call<StoreCounters>('finish', null)),
     )
     this.checkpoint()
     await this.checkpoints

@@ -8,6 +8,7 @@ import type { ChunkReader } from './chunk-reader.ts'
 import { EntrySelector, type SelectorPlain } from './entry-selector.ts'
 import { guard } from './page-cursor.ts'
 import { isDamage } from './segment-open.ts'
+import { SoundIndex } from './sound-index.ts'
 
 /** An entry in its leaf: views, valid during the call. */
 export interface JudgedEntry {
@@ -26,6 +27,8 @@ export interface EntryJudge {
   judge(entry: JudgedEntry): Verdict | Promise<Verdict>
   /** Pages that cannot be had: true leaves out all that was below them, false fails. */
   readonly passesLostPages: boolean
+  /** Asked before a page is read, where lost ones are passed over. */
+  isThere(id: Uint8Array, bytes: number): boolean
 }
 
 /** Plain data, for the way to a worker. */
@@ -50,6 +53,10 @@ class SelectedJudge implements EntryJudge {
     this.replace = replace
   }
 
+  isThere(): boolean {
+    return true
+  }
+
   judge(entry: JudgedEntry): Verdict {
     const meta = metaOf(entry)
     if (this.selector.selects(meta)) return 'drop'
@@ -57,19 +64,37 @@ class SelectedJudge implements EntryJudge {
   }
 }
 
-class LostJudge implements EntryJudge {
+/** What a judge of lost content tells and is told. */
+export interface LossNotes {
+  /** Called for each chunk that is nowhere; `bytes` is its length. */
+  lost(id: Uint8Array, bytes: number): void
+  /** True: it is nowhere now, but will be there again. */
+  isSaved(id: Uint8Array): boolean
+}
+
+export class LostJudge implements EntryJudge {
   readonly passesLostPages = true
   private readonly reader: ChunkReader
+  private readonly notes: LossNotes | undefined
   /** Ids (latin1) of lists that are there, with all that they name: snapshots share most of them. */
   private readonly sound = new Set<string>()
 
-  constructor(reader: ChunkReader) {
+  constructor(reader: ChunkReader, notes?: LossNotes) {
     this.reader = reader
+    this.notes = notes
+  }
+
+  /** Pages and their fingerprints as well as content. */
+  isThere(id: Uint8Array, bytes: number): boolean {
+    if (isThere(this.reader, id, bytes)) return true
+    this.notes?.lost(id, bytes)
+    return this.notes?.isSaved(id) ?? false
   }
 
   judge({ page, streamsStart, streamsEnd }: JudgedEntry): Verdict | Promise<Verdict> {
     const streams = guard('page', () => readStreams(new ByteReader(page, streamsStart, streamsEnd)))
-    for (const { refs } of streams) if (!this.areThere(refs)) return 'drop'
+    // All of them, since all that is lost is to be told.
+    if (streams.filter(({ refs }) => !this.areThere(refs)).length > 0) return 'drop'
     if (streams.every(({ level }) => level === 0)) return 'keep'
     return this.walk(streams)
   }
@@ -84,8 +109,10 @@ class LostJudge implements EntryJudge {
   private async isListThere(ref: ChunkRef, level: number): Promise<boolean> {
     const key = Buffer.from(ref.id!).toString('latin1')
     if (this.sound.has(key)) return true
-    const isKnown = isThere(this.reader, ref.id!, ref.chunkBytes)
-    const refs = isKnown ? await whereThere(() => this.reader.list(ref, level)) : undefined
+    if (this.notes?.isSaved(ref.id!)) return true
+    const refs = this.isThere(ref.id!, ref.chunkBytes)
+      ? await whereThere(() => this.reader.list(ref, level))
+      : undefined
     if (refs === undefined || !this.areThere(refs)) return false
     for (const each of refs) if (level > 0 && each.id && !(await this.isListThere(each, level - 1))) return false
     this.sound.add(key)
@@ -93,12 +120,13 @@ class LostJudge implements EntryJudge {
   }
 
   private areThere(refs: readonly ChunkRef[]): boolean {
-    return refs.every(({ id, chunkBytes }) => id === undefined || isThere(this.reader, id, chunkBytes))
+    return refs.filter(({ id, chunkBytes }) => id !== undefined && !this.isThere(id, chunkBytes)).length === 0
   }
 }
 
 /** In a pack that is not absent, with this length. */
-export function isThere({ index }: ChunkReader, id: Uint8Array, lengthBytes: number): boolean {
+function isThere({ index }: ChunkReader, id: Uint8Array, lengthBytes: number): boolean {
+  if (index instanceof SoundIndex) return index.trouble(id, lengthBytes) === undefined
   for (const table of index.tables) {
     for (let entry = table.findLive(id); entry >= 0; entry = table.findLiveNext(id)) {
       if (table.lengthOf(entry) === lengthBytes) return true

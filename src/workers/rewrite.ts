@@ -11,7 +11,6 @@ import { guard, type PageStop, PageWalk } from './page-cursor.ts'
 import {
   createJudge,
   type EntryJudge,
-  isThere,
   type JudgedEntry,
   type JudgePlain,
   metaOf,
@@ -60,23 +59,32 @@ interface LeafRecord extends JudgedEntry {
   start: number
 }
 
+/** Where the new tree goes. */
+export type TreeSink = Pick<PageBuilder, 'add' | 'addLeaf' | 'finish'>
+
 /** What the walk waits for now and then, so that not everything is on its way to the target at once. */
 type Drain = () => Promise<void>
 
 export class TreeRewrite {
   private readonly reader: ChunkReader
-  private readonly builder: PageBuilder
+  private readonly builder: TreeSink
   private readonly judge: EntryJudge
   private readonly job: RewriteJob
   private readonly drain: Drain
   private readonly answer: RewriteAnswer
 
-  constructor(reader: ChunkReader, builder: PageBuilder, drain: Drain, job: RewriteJob) {
+  constructor(
+    reader: ChunkReader,
+    builder: TreeSink,
+    drain: Drain,
+    job: RewriteJob,
+    judge = createJudge(job.source, job.judge, reader),
+  ) {
     this.reader = reader
     this.builder = builder
     this.drain = drain
     this.job = job
-    this.judge = createJudge(job.source, job.judge, reader)
+    this.judge = judge
     const dropped = { entries: 0, bytes: 0, list: [] }
     this.answer = { root: null, changed: false, entries: 0, contentBytes: 0, dropped, replaced: 0 }
   }
@@ -127,12 +135,12 @@ export class TreeRewrite {
   private fingerprintPage(id: Uint8Array, bytes: number): Promise<Uint8Array | undefined> | undefined {
     const read = (): Promise<Uint8Array> => this.reader.chunk(id, bytes)
     if (!this.judge.passesLostPages) return read()
-    return isThere(this.reader, id, bytes) ? whereThere(read) : undefined
+    return this.judge.isThere(id, bytes) ? whereThere(read) : undefined
   }
 
   private async orLost<T>(ref: PageRef, body: () => Promise<T>): Promise<T | undefined> {
     if (!this.judge.passesLostPages) return await body()
-    const found = isThere(this.reader, ref.id, ref.pageBytes) ? await whereThere(body) : undefined
+    const found = this.judge.isThere(ref.id, ref.pageBytes) ? await whereThere(body) : undefined
     if (found === undefined) this.drop(ref.firstPath, ref.entries, ref.contentBytes)
     return found
   }

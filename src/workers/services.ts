@@ -2,6 +2,7 @@
 import { BackupError } from '../errors.ts'
 import { createBrowse } from './browse.ts'
 import { createDiff } from './diff.ts'
+import { createErase } from './erase.ts'
 import { createHash } from './hash.ts'
 import { createIndexBuild } from './index-build.ts'
 import { createIngest } from './ingest.ts'
@@ -10,6 +11,7 @@ import { createPrune } from './prune.ts'
 import { createPruneCopy } from './prune-copy.ts'
 import { createPruneFragments } from './prune-fragments.ts'
 import { createReliance } from './reliance.ts'
+import { createRepair } from './repair.ts'
 import { createRestorePlan } from './restore-plan.ts'
 import { createRestoreSurvey } from './restore-survey.ts'
 import type { Host, Service } from './rpc.ts'
@@ -25,6 +27,7 @@ type Create = (init: any, host: Host) => Promise<Service>
 const SERVICES: Readonly<Record<string, Create>> = {
   browse: createBrowse,
   diff: createDiff,
+  erase: createErase,
   hash: createHash,
   index: createIndexBuild,
   ingest: createIngest,
@@ -34,6 +37,7 @@ const SERVICES: Readonly<Record<string, Create>> = {
   'prune-fragments': createPruneFragments,
   rebuild: createRebuild,
   reliance: createReliance,
+  repair: createRepair,
   'restore-plan': createRestorePlan,
   'restore-survey': createRestoreSurvey,
   scan: createScan,

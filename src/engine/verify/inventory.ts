@@ -79,7 +79,8 @@ export async function takeInventory(work: CheckWork, reading: Reading): Promise<
   return inventory
 }
 
-async function readIndex(work: CheckWork, reading: Reading): Promise<ChunkTable[]> {
+/** Fragments as they are now; what cannot be read of them is a finding. */
+export async function readIndex(work: CheckWork, reading: Reading): Promise<ChunkTable[]> {
   const { engine, options, findings, signal } = work
   const { repository } = engine.repository
   const index = new IndexSet(repository.target)
