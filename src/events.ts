@@ -25,6 +25,7 @@ export type WarningCode =
   | 'VERIFY_NOT_RECORDED'
   | 'WARNINGS_OMITTED'
   | 'TRASH_KEPT'
+  | 'TRASH_INCOMPLETE'
   | 'PRUNE_GRACE'
   | 'PACK_KEPT'
   | 'SNAPSHOT_FROM_FUTURE'

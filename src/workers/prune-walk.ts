@@ -28,6 +28,8 @@ export class PruneWalk {
   private readonly reader: ChunkReader
   private readonly host: Host
   private unreported = 0
+  /** What is nowhere is passed by, and the rest of it marked: for forgotten snapshots that nobody can bring back whole. */
+  isTolerant = false
 
   constructor(index: WalkMarks, reader: ChunkReader, host: Host) {
     this.index = index
@@ -43,8 +45,7 @@ export class PruneWalk {
 
   /** The pages below one; none where they have been seen to. */
   async children(ref: PageRef, level: number): Promise<PageRef[]> {
-    this.reach(ref.id, 0, ref.pageBytes)
-    if (!this.index.walk(ref.id)) return []
+    if (!this.reach(ref.id, 0, ref.pageBytes) || !this.index.walk(ref.id)) return []
     const page = await this.reader.chunk(ref.id, ref.pageBytes)
     return guard('page', () => decodeInner(page, level))
   }
@@ -60,7 +61,7 @@ export class PruneWalk {
   }
 
   private async leaf(ref: PageRef): Promise<void> {
-    this.reach(ref.id, 0, ref.pageBytes)
+    if (!this.reach(ref.id, 0, ref.pageBytes)) return this.report(ref.entries)
     // Two snapshots may have the same leaf and other fingerprints.
     if (ref.fingerprintId.some((byte) => byte !== 0)) {
       this.reach(ref.fingerprintId, 0, fingerprintPageBytes(ref.entries))
@@ -95,8 +96,9 @@ export class PruneWalk {
     if (packed % 2 === 1) return
     const at = input.take(32)
     const chunkBytes = level > 0 ? input.varint() : packed / 2
-    this.reach(input.bytes, at, chunkBytes)
-    if (level > 0) lists.push({ id: new Uint8Array(input.bytes.subarray(at, at + 32)), chunkBytes, level: level - 1 })
+    const isThere = this.reach(input.bytes, at, chunkBytes)
+    if (level > 0 && isThere)
+      lists.push({ id: new Uint8Array(input.bytes.subarray(at, at + 32)), chunkBytes, level: level - 1 })
   }
 
   private async list({ id, chunkBytes, level }: ListRef): Promise<void> {
@@ -106,13 +108,15 @@ export class PruneWalk {
   }
 
   private async listed({ id, chunkBytes }: ChunkRef, level: number): Promise<void> {
-    if (!id) return
-    this.reach(id, 0, chunkBytes)
+    if (!id || !this.reach(id, 0, chunkBytes)) return
     if (level > 0) await this.list({ id: new Uint8Array(id), chunkBytes, level: level - 1 })
   }
 
-  private reach(id: Uint8Array, at: number, lengthBytes: number): void {
-    if (!this.index.reach(id, at, lengthBytes)) throw missingChunk(id.subarray(at, at + 32))
+  /** False: it is nowhere, and that is tolerated. */
+  private reach(id: Uint8Array, at: number, lengthBytes: number): boolean {
+    if (this.index.reach(id, at, lengthBytes)) return true
+    if (this.isTolerant) return false
+    throw missingChunk(id.subarray(at, at + 32))
   }
 
   private async report(entries: number): Promise<void> {

@@ -40,6 +40,7 @@ class PruneService implements Service {
     if (method === 'walk') return this.pages(args as PruneWalkJob)
     if (method === 'children') return this.children(args as PruneWalkJob)
     if (method === 'single') return this.single(args as { id: Uint8Array; rawBytes: number })
+    if (method === 'tolerate') return this.tolerate(args as boolean)
     if (method === 'choose') return this.choose()
     if (method === 'ranges') return this.ranges(args as { table: number; pack: number }[])
     if (method === 'rescue') return this.tally.rescue(args as Uint8Array[])
@@ -63,6 +64,10 @@ class PruneService implements Service {
 
   private single({ id, rawBytes }: { id: Uint8Array; rawBytes: number }): void {
     this.walk.single(id, rawBytes)
+  }
+
+  private tolerate(isTolerant: boolean): void {
+    this.walk.isTolerant = isTolerant
   }
 
   private choose(): Moved {

@@ -89,7 +89,9 @@ function estimate({ requests, rewrite }: Numbers, latencyMs: number): number {
   return Math.ceil((requests * latencyMs) / CALLS_AT_ONCE + (2 * rewrite.bytes) / COPY_RATE)
 }
 
-function warningsOf({ roots }: Survey, { warnings }: EngineContext): Warning[] {
+function warningsOf({ roots, isTrashIncomplete }: Survey, { warnings: known }: EngineContext): Warning[] {
+  const incomplete = 'Forgotten snapshots need something that is nowhere, and cannot be brought back whole.'
+  const warnings = isTrashIncomplete ? [...known, { code: 'TRASH_INCOMPLETE' as const, message: incomplete }] : known
   if (roots.trash.length === 0) return [...warnings]
   const message = `${roots.trash.length} forgotten snapshots are kept until their time is over; keepDeletedMs: 0 frees them now`
   return [...warnings, { code: 'TRASH_KEPT', message, details: { snapshots: roots.trash.length } }]

@@ -123,6 +123,13 @@ export class PruneContents {
     for await (const _ of mapBounded(others, TREES_AT_ONCE, walk, this.options.signal));
   }
 
+  /** The same, but what is nowhere is passed by. After all that is to be walked without that. */
+  async walkWhatIsThere(roots: readonly SnapshotRecord[]): Promise<void> {
+    await Promise.all(this.sessions.map((session) => session.call('tolerate', true)))
+    await this.walk(roots)
+    await Promise.all(this.sessions.map((session) => session.call('tolerate', false)))
+  }
+
   private async walkSource({ root, factsRef, entries, bytes }: SnapshotSourceRecord): Promise<void> {
     if (factsRef) await this.anySession().call('single', { id: idOf(factsRef.id), rawBytes: factsRef.rawBytes })
     if (!root) return

@@ -41,13 +41,18 @@ export interface Survey {
   readonly rewrite: readonly JudgedPack[]
   /** Dead, and there all the same: a prune did not get to delete them. */
   readonly leftover: readonly ListedPack[]
+  /**
+   * Something that only forgotten snapshots need is nowhere: a copy that came late, or damage. What is there of them is kept, and
+   * so are packs in no fragment.
+   */
+  readonly isTrashIncomplete: boolean
   /** Index fragments that were read. */
   readonly fragments: number
 }
 
 /**
  * The caller closes `contents`. What is nowhere is looked for once more from the start: fragments may have been merged
- * while they were listed.
+ * while they were listed. Then forgotten snapshots are no longer a reason to stop.
  * @throws BackupError OBJECT_MISSING: something that is needed is nowhere, and nothing is to be called garbage
  */
 export async function survey(options: SurveyOptions): Promise<Survey> {
@@ -55,16 +60,23 @@ export async function survey(options: SurveyOptions): Promise<Survey> {
   for (let attempt = 1; ; attempt++) {
     const contents = new PruneContents(options)
     try {
-      return await surveyOnce(options, listing, contents)
+      return await surveyOnce(options, listing, contents, attempt === ATTEMPTS)
     } catch (error) {
       await contents.close(error)
       if (!isMissing(error)) throw error
-      if (attempt > 1) throw incomplete(error)
+      if (attempt === ATTEMPTS) throw incomplete(error)
     }
   }
 }
 
-async function surveyOnce(options: SurveyOptions, listing: RootListing, contents: PruneContents): Promise<Survey> {
+const ATTEMPTS = 3
+
+async function surveyOnce(
+  options: SurveyOptions,
+  listing: RootListing,
+  contents: PruneContents,
+  isTrashIncomplete: boolean,
+): Promise<Survey> {
   const { dead, signal, expiry, onPhase } = options
   onPhase('list')
   const roots = await listing.list(expiry, { signal })
@@ -75,13 +87,17 @@ async function surveyOnce(options: SurveyOptions, listing: RootListing, contents
   const packs = await listPacks(options)
   contents.index.markAbsent(lostOf(named.values(), packs))
   onPhase('mark')
-  await contents.walk([...roots.snapshots, ...roots.trash.map(({ snapshot }) => snapshot)])
+  const forgotten = roots.trash.map(({ snapshot }) => snapshot)
+  await contents.walk(isTrashIncomplete ? roots.snapshots : [...roots.snapshots, ...forgotten])
+  if (isTrashIncomplete) await contents.walkWhatIsThere(forgotten)
   return {
     contents,
     listing,
     roots,
     packs,
     ...strangers(packs, named, dead),
+    ...(isTrashIncomplete && { unlisted: [] }),
+    isTrashIncomplete,
     ...(await judge(contents, options.minDeadShare)),
     fragments: contents.index.fragments,
   }
