@@ -112,13 +112,17 @@ export function moved(bytes: Uint8Array<ArrayBuffer>): Moved {
   return new Moved(bytes, [bytes.buffer])
 }
 
-/** Leases threads, loads what the index lacks, runs the body, and ends all sessions whatever happens. */
+/**
+ * Leases threads, loads what the index lacks, runs the body, and ends all sessions whatever happens. `threads`: how many are
+ * enough for it, where it is not all.
+ */
 export async function withReading<T>(
   engine: EngineContext,
   signal: AbortSignal,
   body: (reading: Reading) => Promise<T>,
+  threads?: number,
 ): Promise<T> {
-  return closing(await beginReading(engine, signal), body)
+  return closing(await beginReading(engine, signal, threads), body)
 }
 
 /** Runs the body, and ends all sessions of the reading whatever happens. */
@@ -135,8 +139,8 @@ export async function closing<T>(reading: Reading, body: (reading: Reading) => P
 }
 
 /** For what outlives the call, such as a stream: the caller closes it. */
-export async function beginReading(engine: EngineContext, signal: AbortSignal): Promise<Reading> {
-  const lease = await engine.repository.lease()
+export async function beginReading(engine: EngineContext, signal: AbortSignal, threads?: number): Promise<Reading> {
+  const lease = await engine.repository.lease(threads)
   const reading = new Reading(engine, lease, signal)
   try {
     await engine.repository.refreshIndex(lease, signal)

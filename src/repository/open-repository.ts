@@ -44,8 +44,9 @@ export class OpenRepository {
   }
 
   /** Threads for one run. A transform that no worker can load keeps the whole run on the main thread. */
-  lease(): Promise<Lease> {
-    return this.transforms.every(runsInWorker) ? this.pool.lease() : this.inline.lease()
+  /** `threads`: how many are enough; see `PoolHandle`. */
+  lease(threads?: number): Promise<Lease> {
+    return this.transforms.every(runsInWorker) ? this.pool.lease(threads) : this.inline.lease()
   }
 
   /** Buffers in it are copies. */

@@ -37,7 +37,8 @@ export function workerPool(options: WorkerPoolOptions = {}): WorkerPool {
 /** One engine's access to a pool. */
 export interface PoolHandle {
   readonly threads: number
-  lease(): Promise<Lease>
+  /** `threads`: how many are enough; more are lent where they run already. Default: all. */
+  lease(threads?: number): Promise<Lease>
   /** The engine needs no more threads. Ends the process-wide pool with its last handle. Idempotent. */
   close(): Promise<void>
 }
@@ -82,9 +83,9 @@ class ThreadPoolHandle implements PoolHandle {
     return this.#pool.threads
   }
 
-  async lease(): Promise<Lease> {
+  async lease(threads?: number): Promise<Lease> {
     if (this.#closed !== undefined) throw handleClosed()
-    return this.#pool.lease((warning) => this.#warnOnce(warning))
+    return this.#pool.lease((warning) => this.#warnOnce(warning), threads)
   }
 
   close(): Promise<void> {

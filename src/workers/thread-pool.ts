@@ -75,12 +75,15 @@ export class ThreadPool implements WorkerPool {
     if (options.eager) this.#startAhead()
   }
 
-  /** Starts what threads are missing and lends all of them. Where none starts it warns and lends an inline one. */
-  async lease(onWarning?: OnPoolWarning): Promise<Lease> {
+  /**
+   * Starts what threads are missing up to `enough` (default: all) and lends all that run. Where none starts it warns and lends
+   * an inline one.
+   */
+  async lease(onWarning?: OnPoolWarning, enough = this.threads): Promise<Lease> {
     this.#throwIfClosed()
     this.#leases++
     try {
-      const started = await this.#start()
+      const started = await this.#start(enough)
       this.#throwIfClosed()
       return this.#lend(started.length > 0 ? started : [this.#inlineThread(onWarning)])
     } catch (error) {
@@ -101,16 +104,16 @@ export class ThreadPool implements WorkerPool {
   /** What fails here fails again with the first lease, which has somebody to tell. Nothing is kept running by it. */
   #startAhead(): void {
     try {
-      for (const thread of this.#occupy()) thread.hold(false)
+      for (const thread of this.#occupy(this.threads)) thread.hold(false)
     } catch {
       // said above
     }
   }
 
-  async #start(): Promise<WorkerThread[]> {
+  async #start(enough: number): Promise<WorkerThread[]> {
     if (this.#outage !== undefined && this.#outage.until > performance.now()) return []
     try {
-      const threads = this.#occupy()
+      const threads = this.#occupy(enough)
       await Promise.any(threads.map((thread) => thread.ready))
       await Promise.allSettled(threads.map((thread) => thread.ready))
       this.#outage = undefined
@@ -121,10 +124,11 @@ export class ThreadPool implements WorkerPool {
     }
   }
 
-  #occupy(): WorkerThread[] {
+  #occupy(enough: number): WorkerThread[] {
     const file = findWorkerFile(this.#options.file)
     const { handshakeMs, stopMs, heap = HEAP_LIMITS } = this.#options
-    return this.#slots.map((slot, n) => {
+    return this.#slots.flatMap((slot, n) => {
+      if (!slot?.alive && n >= enough) return []
       const thread = slot?.alive ? slot : new WorkerThread({ id: this.#nextId++, file, heap, handshakeMs, stopMs })
       this.#slots[n] = thread
       thread.hold(true)
