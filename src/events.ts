@@ -33,6 +33,7 @@ export type WarningCode =
   | 'SNAPSHOT_HELD'
   | 'GROUP_EMPTY'
   | 'LAST_VERIFIED'
+  | 'ERASE_AGAIN'
   | (string & {})
 
 /** A typed result of a check. */
@@ -60,8 +61,9 @@ export type ReportedVerb =
   | 'export'
   | 'import'
   | 'undo'
+  | 'erase'
 /** Every verb that is a run: can be listed by `runs()`, followed and aborted. */
-export type Verb = ReportedVerb | 'diff' | 'annotate' | 'plan-restore' | 'plan-forget' | 'plan-prune' | 'stats'
+export type Verb = ReportedVerb | 'diff' | 'annotate' | 'plan-restore' | 'plan-forget' | 'plan-prune' | 'plan-erase' | 'stats'
 export type RunStatus = 'running' | 'ok' | 'failed' | 'aborted'
 
 /** How far a run is. At most 10 a second, `percent` never goes back, and the last one is always sent. */
@@ -112,6 +114,7 @@ export interface EngineEvents
     VerbEvents<'forget', RunResults['forget']>,
     VerbEvents<'prune', RunResults['prune']>,
     VerbEvents<'undo', RunResults['undo']>,
+    VerbEvents<'erase', RunResults['erase']>,
     VerbEvents<'export', RunResults['export']>,
     VerbEvents<'import', RunResults['import']> {
   /** A source holds its point in time. */

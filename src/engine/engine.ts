@@ -10,6 +10,7 @@ import { deferListing } from './listing.ts'
 import { parseBackupOptions } from './options-backup.ts'
 import { parseDrillOptions } from './options-drill.ts'
 import { parseEngineOptions } from './options-engine.ts'
+import { parseEraseOptions, parseErasePlan, parsePlanEraseOptions } from './options-erase.ts'
 import {
   parseCloseOptions,
   parseDiffOptions,
@@ -37,6 +38,7 @@ import type { Diff, DiffOptions, EntriesOptions, Entry, ReadOptions } from './ty
 import type { EngineContext } from './types-context.ts'
 import type { DrillOptions, DrillResult } from './types-drill.ts'
 import type { EngineOptions } from './types-engine.ts'
+import type { EraseOptions, ErasePlan, EraseResult, PlanEraseOptions } from './types-erase.ts'
 import type {
   ForgetOptions,
   ForgetPlan,
@@ -188,6 +190,22 @@ export class BackupEngine implements AsyncDisposable {
    */
   async undoForget(snapshot: string, options?: CallOptions): Promise<UndoForgetResult> {
     return await this.#verbs.undoForget(this.#open(), parseForgottenRef(snapshot), parseUndoForgetOptions(options))
+  }
+
+  /**
+   * Says what erasing some paths from history would take, from which snapshots, and which other paths hold the same content.
+   * Touches nothing. @throws BackupError HELD, UNSUPPORTED for parts of a database
+   */
+  async planErase(options: PlanEraseOptions): Promise<ErasePlan> {
+    return await this.#verbs.planErase(this.#open(), parsePlanEraseOptions(options))
+  }
+
+  /**
+   * Gives each snapshot a successor without those entries, and ends it for good. All bytes are gone after the next prune with
+   * `result.prune`. @throws BackupError PLAN_STALE when holds or tags have changed, PLAN_FOREIGN, CONFIRMATION_REQUIRED as `restore`
+   */
+  async erase(plan: ErasePlan, options?: EraseOptions): Promise<EraseResult> {
+    return await this.#verbs.erase(this.#open(), parseErasePlan(plan), parseEraseOptions(options))
   }
 
   /** Says what a prune would free. Touches nothing. @throws BackupError OBJECT_MISSING, OBJECT_CORRUPT where damage forbids it */

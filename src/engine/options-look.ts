@@ -53,7 +53,10 @@ const diffSchema: z.ZodType<DiffOptions> = z.strictObject({
 
 const historySchema: z.ZodType<HistoryFilter> = z.strictObject({
   verbs: opt(
-    list(oneOf('backup', 'verify', 'restore', 'drill', 'copy', 'forget', 'prune', 'export', 'import', 'undo'), 10),
+    list(
+      oneOf('backup', 'verify', 'restore', 'drill', 'copy', 'forget', 'prune', 'export', 'import', 'undo', 'erase'),
+      11,
+    ),
   ),
   status: opt(list(oneOf('ok', 'failed', 'aborted'), 3)),
   actor: opt(text(256)),

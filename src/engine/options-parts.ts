@@ -58,7 +58,7 @@ export const callShape = {
   stallMs: opt(positive),
 }
 
-const words = list(text(128), 64)
+export const words = list(text(128), 64)
 const filterShape = {
   tags: opt(words),
   sources: opt(words),
@@ -81,7 +81,7 @@ export const refSchema: z.ZodType<SnapshotRef> = z.union(
   "must be a snapshot's id, a prefix of one, 'latest' or { latest: filter }",
 )
 
-const glob = z
+export const glob = z
   .string('must be a glob pattern')
   .refine((pattern) => pattern !== '' && pattern.length <= 4096 && !pattern.includes('\0'), 'must be a glob pattern')
 

@@ -13,6 +13,7 @@ const REPORTED: ReadonlySet<Verb> = new Set<Verb>([
   'forget',
   'prune',
   'undo',
+  'erase',
   'export',
   'import',
 ] satisfies ReportedVerb[])

@@ -3,6 +3,7 @@ import type { ReportedVerb } from '../events.ts'
 import type { BackupResult } from './types-backup.ts'
 import type { CopyResult } from './types-copy.ts'
 import type { DrillResult } from './types-drill.ts'
+import type { EraseResult } from './types-erase.ts'
 import type { ForgetResult, PruneResult } from './types-prune.ts'
 import type { RestoreResult } from './types-restore.ts'
 import type { UndoForgetResult } from './types-undo.ts'
@@ -14,6 +15,7 @@ export type * from './types-browse.ts'
 export type * from './types-copy.ts'
 export type * from './types-drill.ts'
 export type * from './types-engine.ts'
+export type * from './types-erase.ts'
 export type * from './types-prune.ts'
 export type * from './types-restore.ts'
 export type * from './types-retention.ts'
@@ -34,6 +36,7 @@ export interface RunResults extends Record<ReportedVerb, unknown> {
   forget: ForgetResult
   prune: PruneResult
   undo: UndoForgetResult
+  erase: EraseResult
   export: ExportResult
   import: ImportResult
 }

@@ -7,12 +7,15 @@ import { read } from './browse/read.ts'
 import { diff } from './diff/diff.ts'
 import { drill } from './drill/run-drill.ts'
 import type { EngineBasics } from './engine-context.ts'
+import { planErase } from './erase/plan-erase.ts'
+import { erase } from './erase/run-erase.ts'
 import { planForget } from './forget/plan-forget.ts'
 import { forget } from './forget/run-forget.ts'
 import { loadSnapshots } from './load-snapshots.ts'
 import { openEngine } from './open/open-engine.ts'
 import type { ParsedBackupOptions } from './options-backup.ts'
 import type { ParsedDrillOptions } from './options-drill.ts'
+import type { ParsedPlanEraseOptions } from './options-erase.ts'
 import type { ParsedPlanForgetOptions, ParsedPlanPruneOptions, ParsedPruneOptions } from './options-prune.ts'
 import type { ParsedPlanRestoreOptions, ParsedRestoreOptions } from './options-restore.ts'
 import type { ParsedStatsOptions } from './options-stats.ts'
@@ -28,6 +31,7 @@ import type { Diff, DiffOptions, EntriesOptions, Entry, ReadOptions } from './ty
 import type { EngineContext, EngineParts } from './types-context.ts'
 import type { DrillResult } from './types-drill.ts'
 import type { EngineOptions } from './types-engine.ts'
+import type { EraseOptions, ErasePlan, EraseResult } from './types-erase.ts'
 import type { ForgetOptions, ForgetPlan, ForgetResult, PrunePlan, PruneResult } from './types-prune.ts'
 import type { RestorePlan, RestoreResult } from './types-restore.ts'
 import type { AnnotateOptions } from './types-retention.ts'
@@ -61,6 +65,8 @@ export interface Verbs {
   forget(engine: EngineContext, plan: ForgetPlan, options: ForgetOptions): Promise<ForgetResult>
   forgotten(engine: EngineContext, signal: AbortSignal | undefined): Listing<ForgottenSnapshot>
   undoForget(engine: EngineContext, ref: string, options: CallOptions): Promise<UndoForgetResult>
+  planErase(engine: EngineContext, options: ParsedPlanEraseOptions): Promise<ErasePlan>
+  erase(engine: EngineContext, plan: ErasePlan, options: EraseOptions): Promise<EraseResult>
   planPrune(engine: EngineContext, options: ParsedPlanPruneOptions): Promise<PrunePlan>
   prune(engine: EngineContext, plan: PrunePlan, options: ParsedPruneOptions): Promise<PruneResult>
   annotate(engine: EngineContext, ref: SnapshotRef, options: AnnotateOptions): Promise<Snapshot>
@@ -85,6 +91,8 @@ export const verbs: Verbs = {
   forget,
   forgotten,
   undoForget,
+  planErase,
+  erase,
   planPrune,
   prune,
   annotate,

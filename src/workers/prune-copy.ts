@@ -5,6 +5,7 @@
  */
 import { looksIncompressible } from '../chunking/entropy.ts'
 import { BackupError } from '../errors.ts'
+import { decodeBoxHeader } from '../model/box.ts'
 import { CHUNK_ROW_BYTES } from '../model/pack.ts'
 import { ID_LENGTH } from '../model/streams.ts'
 import { release } from '../util/bytes.ts'
@@ -21,6 +22,8 @@ export interface PruneCopyInit {
   vault: VaultPlain
   tables: ChunkTablePlain[]
   marks: PruneMarksPlain[]
+  /** That packs are rewritten for. */
+  minDeadShare: number
   /** Of the new packs, at most. */
   packBytes: number
 }
@@ -49,6 +52,7 @@ class PruneCopy implements Service {
   private readonly vault: Vault
   private readonly index: MarkedIndex
   private readonly host: Host
+  private readonly minDeadShare: number
   private readonly content: PackBuilder
   private readonly tree: PackBuilder
   private readonly waiting = new Set<Promise<void>>()
@@ -60,6 +64,7 @@ class PruneCopy implements Service {
     this.vault = vault
     this.index = new MarkedIndex(init.tables, init.marks)
     this.host = host
+    this.minDeadShare = init.minDeadShare
     this.content = new PackBuilder(vault, 'content', (pack) => this.send(pack, this.content), init.packBytes)
     this.tree = new PackBuilder(vault, 'tree', (pack) => this.send(pack, this.tree), init.packBytes)
   }
@@ -99,11 +104,13 @@ class PruneCopy implements Service {
     const neededRaw = rawBytesOf(table, segment, (entry) => marks.isNeeded(entry))
     if (neededRaw === 0) return
     this.host.throwIfAborted()
-    const whole = isCopiedWhole(segment.rawBytes, neededRaw)
+    const whole = isCopiedWhole(segment.rawBytes, neededRaw, this.minDeadShare)
     const raw = openSegment(this.vault, bytes, at, { pack: table.packName(pack), ...segment })
     const chosen = this.checked(raw, table, segment, (entry) => whole || marks.isNeeded(entry))
     const builder = this.isTree(marks, segment) ? this.tree : this.content
-    if (whole) builder.addSealed(bytes.subarray(at, at + segment.storedBytes), segment.rawBytes, chosen.rows)
+    // A pack is of one epoch: what is older is sealed anew on the way.
+    const isCurrent = decodeBoxHeader(bytes, at).header.epoch === this.vault.keyring.newestEpoch
+    if (whole && isCurrent) builder.addSealed(bytes.subarray(at, at + segment.storedBytes), segment.rawBytes, chosen.rows)
     else builder.add(chosen.raw, chosen.rows, !looksIncompressible(chosen.raw, 0, chosen.raw.length))
     if (raw.buffer !== bytes.buffer) release(raw)
   }

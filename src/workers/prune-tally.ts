@@ -18,16 +18,20 @@ export interface NeededRange {
   end: number
 }
 
-/** Below this share a segment is not copied as it is: what is needed of it is sealed anew. */
-const RESEAL_SHARE = 0.8
+/** When so much of a segment is dead it is not copied as it is: what is needed of it is sealed anew. */
+const RESEAL_DEAD_SHARE = 0.2
 /** What lies between two segments is fetched along with them: cheaper than another request. */
 const MAX_GAP_BYTES = 256 * 1024
+/** No range becomes longer, unless a single segment is: several are in memory at once. */
+export const MAX_RANGE_BYTES = 4 * 1024 * 1024
 
 export class PruneTally {
   private readonly index: MarkedIndex
+  private readonly minDeadShare: number
 
-  constructor(index: MarkedIndex) {
+  constructor(index: MarkedIndex, minDeadShare: number) {
     this.index = index
+    this.minDeadShare = minDeadShare
   }
 
   /** Chooses one place for each chunk that is reached: in the pack that is needed most anyway. */
@@ -61,10 +65,8 @@ export class PruneTally {
   private perPack(counts: (number: number, entry: number) => boolean): Float64Array<ArrayBuffer>[] {
     const bytes = this.index.tables.map(({ packCount }) => new Float64Array(packCount))
     this.index.eachSegment((table, number, segment) => {
-      bytes[number]![segment.pack]! += keptBytes(
-        segment,
-        rawBytesOf(table, segment, (entry) => counts(number, entry)),
-      )
+      const raw = rawBytesOf(table, segment, (entry) => counts(number, entry))
+      bytes[number]![segment.pack]! += keptBytes(segment, raw, this.minDeadShare)
     })
     return bytes
   }
@@ -78,7 +80,8 @@ export class PruneTally {
       if (rawBytesOf(table, segment, (entry) => marks.isNeeded(entry)) === 0) continue
       const end = segment.offset + segment.storedBytes
       const last = ranges.at(-1)
-      if (last && segment.offset - last.end <= MAX_GAP_BYTES) last.end = end
+      const isNear = last !== undefined && segment.offset - last.end <= MAX_GAP_BYTES
+      if (isNear && end - last.start <= MAX_RANGE_BYTES) last.end = end
       else ranges.push({ start: segment.offset, end })
     }
     return ranges
@@ -132,11 +135,12 @@ export function rawBytesOf(
 }
 
 /** What stays of a segment once it is copied. */
-function keptBytes({ storedBytes, rawBytes }: SegmentIn, neededRaw: number): number {
+function keptBytes({ storedBytes, rawBytes }: SegmentIn, neededRaw: number, minDeadShare: number): number {
   if (neededRaw === 0) return 0
-  return isCopiedWhole(rawBytes, neededRaw) ? storedBytes : (storedBytes * neededRaw) / rawBytes
+  return isCopiedWhole(rawBytes, neededRaw, minDeadShare) ? storedBytes : (storedBytes * neededRaw) / rawBytes
 }
 
-export function isCopiedWhole(rawBytes: number, neededRaw: number): boolean {
-  return neededRaw >= rawBytes * RESEAL_SHARE
+/** A smaller share that packs are rewritten for holds for segments as well: nothing is to be left in them then. */
+export function isCopiedWhole(rawBytes: number, neededRaw: number, minDeadShare: number): boolean {
+  return rawBytes - neededRaw <= rawBytes * Math.min(minDeadShare, RESEAL_DEAD_SHARE)
 }

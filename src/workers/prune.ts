@@ -14,6 +14,8 @@ export interface PruneInit {
   vault: VaultPlain
   tables: ChunkTablePlain[]
   marks: PruneMarksPlain[]
+  /** That packs are rewritten for. */
+  minDeadShare: number
 }
 
 export interface PruneWalkJob {
@@ -30,10 +32,10 @@ class PruneService implements Service {
   private readonly walk: PruneWalk
   private readonly tally: PruneTally
 
-  constructor(vault: Vault, { tables, marks }: PruneInit, host: Host) {
+  constructor(vault: Vault, { tables, marks, minDeadShare }: PruneInit, host: Host) {
     const index = new MarkedIndex(tables, marks)
     this.walk = new PruneWalk(index, new ChunkReader(vault, index, host), host)
-    this.tally = new PruneTally(index)
+    this.tally = new PruneTally(index, minDeadShare)
   }
 
   call(method: string, args: unknown): unknown {

@@ -164,6 +164,8 @@ export function makeShell(given: ShellOptions = {}): Shell {
     forget: unused,
     forgotten: unused,
     undoForget: unused,
+    planErase: unused,
+    erase: unused,
     planPrune: unused,
     prune: unused,
     exportZip: unused,

@@ -21,6 +21,8 @@ export interface ContentsOptions {
   vault: VaultPlain
   threads: readonly Thread[]
   signal: AbortSignal
+  /** A pack is rewritten when so much of it is needed by nobody: above 0, up to 1. */
+  minDeadShare: number
   /** Entries that have been walked. */
   onWalked(entries: number): void
 }
@@ -93,8 +95,9 @@ export class PruneContents {
   }
 
   /** What a service needs that looks at the marks. */
-  init(): { vault: VaultPlain; tables: IndexSet['plain']; marks: PruneMarksPlain[] } {
-    return { vault: this.options.vault, tables: this.index.plain, marks: this.marks }
+  init(): { vault: VaultPlain; tables: IndexSet['plain']; marks: PruneMarksPlain[]; minDeadShare: number } {
+    const { vault, minDeadShare } = this.options
+    return { vault, tables: this.index.plain, marks: this.marks, minDeadShare }
   }
 
   /** Every pack of the index that is not absent. */

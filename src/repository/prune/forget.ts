@@ -57,11 +57,25 @@ export async function announceForgetting(options: ForgetOptions): Promise<GoingS
   return { snapshot, sealed }
 }
 
+/** Ends it without a copy: nobody can bring it back. Also takes away the copy that another call has put there. */
+export async function eraseSnapshot(options: ForgetOptions): Promise<void> {
+  const { records, id, signal } = options
+  const key = snapshotKey(id)
+  const stored = await records.find(key, { signal })
+  const object = stored && decodeSnapshotObject(records.open('snapshots', key, stored), key)
+  if (object && 'snapshot' in object) await endSnapshot(object, options)
+  throwIfAborted(signal)
+  await records.target.delete([trashKey(id)], { signal })
+}
+
 /**
  * Where `runs/<id>` still exists, or the snapshot is younger than a day, a tombstone takes its place, since a late repetition
  * of the create could bring it back; else it is deleted.
  */
-export async function endSnapshot({ snapshot }: GoingSnapshot, options: ForgetOptions): Promise<void> {
+export async function endSnapshot(
+  { snapshot }: Pick<GoingSnapshot, 'snapshot'>,
+  options: ForgetOptions,
+): Promise<void> {
   const { records, id, now, signal } = options
   throwIfAborted(signal)
   const key = snapshotKey(id)

@@ -1,0 +1,60 @@
+/** Trees with marked contents, and looks for marks in everything that a target holds. */
+import { linkSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  BackupEngine,
+  type EngineOptions,
+  type ErasePlan,
+  type EraseResult,
+  filesystem,
+  type PlanEraseOptions,
+  type Target,
+} from '../../../src/index.ts'
+import { file, type Look, type MemoryTarget, noise } from '../../faults/support.ts'
+
+export const SECRET = 'the-secret-that-has-to-go'
+export const KEPT = 'what-everybody-may-see'
+/** In names as well. */
+export const NAME = 'anna-lovelace'
+
+/** Some hundred files around those that are to go: in a folder of hers, and one elsewhere. */
+export function makePeople(root: string, files = 60): void {
+  for (let i = 0; i < files; i++) file(join(root, 'people', `p${i}`, 'letter'), `${KEPT} ${i}\n`.repeat(20 + i))
+  file(join(root, 'people', NAME, 'letter'), `${SECRET} letter\n`.repeat(50))
+  file(
+    join(root, 'people', NAME, 'pictures', 'large'),
+    Buffer.concat([Buffer.from(SECRET.repeat(9000)), noise(900_000, 5)]),
+  )
+  file(join(root, 'lists', 'kept'), noise(400_000, 6))
+  file(join(root, 'lists', `${NAME}.txt`), `${SECRET} of the list\n`.repeat(300))
+  linkSync(join(root, 'people', 'p1', 'letter'), join(root, 'people', NAME, 'linked'))
+}
+
+export function openPlain(target: Target, source: string, over: Partial<EngineOptions> = {}): Promise<BackupEngine> {
+  return BackupEngine.open({
+    target,
+    key: 'none',
+    transforms: [],
+    workers: 'inline',
+    host: 'web-1',
+    sources: [filesystem({ name: 'data', path: source })],
+    ...over,
+  })
+}
+
+/** Keys of objects in which the text occurs. */
+export function holding({ objects }: MemoryTarget, text: string): string[] {
+  return [...objects].flatMap(([key, bytes]) => (Buffer.from(bytes).includes(text) ? [key] : []))
+}
+
+export async function eraseNow(
+  engine: BackupEngine,
+  options: PlanEraseOptions,
+): Promise<{ plan: ErasePlan; result: EraseResult }> {
+  const plan = await engine.planErase(options)
+  return { plan, result: await engine.erase(plan, { confirm: plan.digest }) }
+}
+
+export function without(look: Look, gone: (path: string) => boolean): Look {
+  return Object.fromEntries(Object.entries(look).filter(([path]) => !gone(path)))
+}
