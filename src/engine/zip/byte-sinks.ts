@@ -28,10 +28,15 @@ export async function openSink(to: ZipDestination, volumeBytes: number, signal: 
   return TargetSink.open(to.target, to.key, volumeBytes, signal)
 }
 
+/** Written out in the background after so many: at the end the disk would be idle before, and then have all of it to do. */
+const FLUSH_BYTES = 32 * 1024 * 1024
+
 class FileSink implements ByteSink {
   private readonly path: string
   private readonly temporary: string
   private readonly handle: FileHandle
+  private unflushed = 0
+  private flushing: Promise<void> | undefined
 
   private constructor(path: string, temporary: string, handle: FileHandle) {
     this.path = path
@@ -56,14 +61,27 @@ class FileSink implements ByteSink {
   async write(bytes: Uint8Array): Promise<void> {
     try {
       for (let at = 0; at < bytes.length; ) at += (await this.handle.write(bytes, at)).bytesWritten
+      this.flushAfter(bytes.length)
       release(bytes)
     } catch (error) {
       throw fileError(this.path, error)
     }
   }
 
+  /** What fails here fails again at the end, where all is synced. */
+  private flushAfter(bytes: number): void {
+    this.unflushed += bytes
+    if (this.unflushed < FLUSH_BYTES || this.flushing) return
+    this.unflushed = 0
+    this.flushing = this.handle.datasync().catch(() => undefined)
+    void this.flushing.then(() => {
+      this.flushing = undefined
+    })
+  }
+
   async finish(): Promise<string[]> {
     try {
+      await this.flushing
       await this.handle.sync()
       await this.handle.close()
       await this.name()
@@ -86,6 +104,7 @@ class FileSink implements ByteSink {
   }
 
   async abort(): Promise<void> {
+    await this.flushing
     await this.handle.close().catch(() => undefined)
     await unlink(this.temporary).catch(() => undefined)
   }

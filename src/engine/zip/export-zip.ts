@@ -17,6 +17,9 @@ import { type ByteSink, openSink } from './byte-sinks.ts'
 import { type ExportSource, prefixOf } from './export-sources.ts'
 import { metadataHead } from './metadata.ts'
 
+/** A ZIP is one row of bytes; of what more threads could do, each would cost 20 MB. */
+const THREADS = 1
+
 export function exportZip(engine: EngineContext, options: ParsedExportZipOptions): Promise<ExportResult> {
   const { to, ...described } = options
   const call = {
@@ -47,22 +50,27 @@ async function runExport(
     exclude: [...(select.exclude ?? [])],
     changedAfter: select.changedAfter?.toISOString() ?? null,
   })
-  return withReading(engine, run.signal, async (reading) => {
-    const sources = await sourcesOf(
-      reading,
-      info.record.sources.filter(({ name }) => wanted.has(name)),
-    )
-    expect(run, options, sources)
-    const snapshot = viewSnapshot(info)
-    const plan: ZipPlan = {
-      sources: sources.map(({ name, prefix, record }) => ({ name, prefix, root: treeRoot(record) })),
-      select: selector,
-      level: options.compressionLevel,
-      metadataHead: metadataHead(snapshot, engine.repository.id, sources),
-      mtimeSeconds: Math.floor(snapshot.createdAt.getTime() / 1000),
-    }
-    return { snapshot: snapshot.id, ...(await writeTo(reading, options, run, plan)) }
-  })
+  return withReading(
+    engine,
+    run.signal,
+    async (reading) => {
+      const sources = await sourcesOf(
+        reading,
+        info.record.sources.filter(({ name }) => wanted.has(name)),
+      )
+      expect(run, options, sources)
+      const snapshot = viewSnapshot(info)
+      const plan: ZipPlan = {
+        sources: sources.map(({ name, prefix, record }) => ({ name, prefix, root: treeRoot(record) })),
+        select: selector,
+        level: options.compressionLevel,
+        metadataHead: metadataHead(snapshot, engine.repository.id, sources),
+        mtimeSeconds: Math.floor(snapshot.createdAt.getTime() / 1000),
+      }
+      return { snapshot: snapshot.id, ...(await writeTo(reading, options, run, plan)) }
+    },
+    THREADS,
+  )
 }
 
 async function sourcesOf(reading: Reading, records: readonly ExportSource['record'][]): Promise<ExportSource[]> {
