@@ -2,6 +2,8 @@
 import { BackupError } from '../errors.ts'
 import type { CallSignal, Target } from '../targets/target.ts'
 import { mapBounded } from '../util/concurrency.ts'
+import { snapshotKey } from './keys-layout.ts'
+import { runFenced } from './runs.ts'
 
 export interface StoredObject {
   readonly key: string
@@ -14,13 +16,37 @@ export interface ConfirmOptions extends CallSignal {
   prefix: string
   /** How many others there are below the prefix, about. */
   others: number
+  /** The run that stored them. */
+  runId: string
 }
 
 /** What far stores give in one answer to a list. */
 const LISTED_AT_ONCE = 1000
 
-/** In as few requests as it takes: each by its key, or all by a listing where that is shorter. @throws TARGET_PROTOCOL */
+/**
+ * In as few requests as it takes: each by its key, or all by a listing where that is shorter.
+ * @throws BackupError TARGET_PROTOCOL; RUN_FENCED where something lacks because a prune has given the run up, and deleted it
+ */
 export async function confirmStored(
+  target: Target,
+  objects: readonly StoredObject[],
+  options: ConfirmOptions,
+): Promise<void> {
+  try {
+    await confirmAll(target, objects, options)
+  } catch (error) {
+    const lacks = BackupError.is(error) && error.code === 'TARGET_PROTOCOL' && 'expected' in error.details
+    if (lacks && (await isFenced(target, options))) throw runFenced(options.runId)
+    throw error
+  }
+}
+
+/** Before its commit only a tombstone can be there. */
+async function isFenced(target: Target, { runId, signal }: ConfirmOptions): Promise<boolean> {
+  return (await target.stat(snapshotKey(runId), { signal })) !== undefined
+}
+
+async function confirmAll(
   target: Target,
   objects: readonly StoredObject[],
   { prefix, others, signal }: ConfirmOptions,

@@ -251,9 +251,9 @@ export class RepositoryWriter {
 
   /** Looks at everything this run stored, as the target has it now. */
   async confirm(): Promise<void> {
-    const { target, signal, index } = this.options
+    const { target, signal, index, runId } = this.options
     const packs = this.facts.map(({ name, packBytes }) => ({ key: packKey(hex(name)), bytes: packBytes }))
-    await confirmStored(target, packs, { prefix: PREFIX.packs, others: index.packCount, signal })
+    await confirmStored(target, packs, { prefix: PREFIX.packs, others: index.packCount, runId, signal })
     await this.confirmFragments().catch(async (error: unknown) => {
       if (!BackupError.is(error) || error.code !== 'TARGET_PROTOCOL') throw error
       // A prune that has ended meanwhile may have merged them into one whose name is not known here.
@@ -263,12 +263,12 @@ export class RepositoryWriter {
   }
 
   private confirmFragments(): Promise<void> {
-    const { target, signal, index } = this.options
+    const { target, signal, index, runId } = this.options
     const others = index.fragments
     return confirmStored(
       target,
       this.fragmentKeys.map((key) => ({ key })),
-      { prefix: PREFIX.index, others, signal },
+      { prefix: PREFIX.index, others, runId, signal },
     )
   }
 
