@@ -36,6 +36,9 @@ export const ERROR_CODES = [
   'KEY_MISSING',
   'KEY_WRONG',
   'KEY_SLOT_CORRUPT',
+  'KEY_NOT_FOUND',
+  'KEY_LAST',
+  'KEY_PROVIDER_FAILED',
   // target
   'TARGET_UNREACHABLE',
   'TARGET_AUTH',

@@ -18,8 +18,6 @@ const FIRST_EPOCH = 1
 export class Keyring {
   /** False: an unencrypted repository, whose keys are public and protect nothing. */
   readonly encrypted: boolean
-  /** The epoch that new data is sealed under. */
-  readonly newestEpoch: number
   readonly #root: Uint8Array
   readonly #secrets = new Map<number, Uint8Array>()
   readonly #derived = new Map<string, Uint8Array>()
@@ -29,7 +27,6 @@ export class Keyring {
     // Copies; not by slice(), which on a Buffer shares the memory.
     this.#root = new Uint8Array(root)
     for (const { n, secret } of epochs) this.#secrets.set(n, new Uint8Array(secret))
-    this.newestEpoch = Math.max(...this.#secrets.keys())
   }
 
   /** Fresh random secrets, for a new encrypted repository. */
@@ -58,6 +55,15 @@ export class Keyring {
     return new Keyring(plain)
   }
 
+  /** The epoch that new data is sealed under. */
+  get newestEpoch(): number {
+    return Math.max(...this.#secrets.keys())
+  }
+
+  has(epoch: number): boolean {
+    return this.#secrets.has(epoch)
+  }
+
   /** Key of the chunk ids; the same in every epoch. */
   get idsKey(): Uint8Array {
     return this.#derive('ids', 'root', this.#root)
@@ -77,10 +83,22 @@ export class Keyring {
     return this.#derive(cls, String(epoch), secret)
   }
 
+  /** What proves, when the epoch after this one is made, that a holder of this one made it. */
+  nextEpochKey(epoch: number): Uint8Array {
+    const secret = this.#secrets.get(epoch)
+    if (secret === undefined) throw unknownEpoch(epoch, this.newestEpoch)
+    return derive(secret, 'holdfast/1/next-epoch', SECRET_BYTES)
+  }
+
   /** The same keys and a new epoch; data of older epochs stays readable. */
-  withNewEpoch(): Keyring {
+  withNewEpoch(secret: Uint8Array = randomBytes(SECRET_BYTES)): Keyring {
     const { epochs, ...rest } = this.toPlain()
-    return new Keyring({ ...rest, epochs: [...epochs, { n: this.newestEpoch + 1, secret: randomBytes(SECRET_BYTES) }] })
+    return new Keyring({ ...rest, epochs: [...epochs, { n: this.newestEpoch + 1, secret }] })
+  }
+
+  /** Learns the epochs that the other one has beside these: whoever seals with this keyring uses the newest from now on. */
+  adopt(other: Keyring): void {
+    for (const [n, secret] of other.#secrets) if (!this.#secrets.has(n)) this.#secrets.set(n, new Uint8Array(secret))
   }
 
   /** All secrets as bytes, to be wrapped in a key slot. */

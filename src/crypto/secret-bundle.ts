@@ -5,7 +5,7 @@ const MAGIC = [0x48, 0x46, 0x4b, 0x42] as const // HFKB
 const VERSION = 1
 const HEAD_BYTES = 4 + 1 + SECRET_BYTES + 2
 const EPOCH_BYTES = 4 + SECRET_BYTES
-const MAX_EPOCHS = 1024
+export const MAX_EPOCHS = 1024
 
 /** All secrets of a repository: what a key slot wraps. */
 export interface SecretBundle {

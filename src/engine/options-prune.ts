@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { Warning } from '../events.ts'
 import { invalidOption, parseOptions } from './options.ts'
-import { callShape, filterSchema, list, opt, positive, refSchema, text } from './options-parts.ts'
+import { callShape, filterSchema, flag, list, opt, positive, refSchema, text } from './options-parts.ts'
 import { retentionSchema, simulationSchema } from './options-retention.ts'
 import type {
   ForgetOptions,
@@ -45,7 +45,7 @@ const planForgetSchema: z.ZodType<PlanForgetOptions> = z.strictObject(
 )
 const forgetSchema: z.ZodType<ForgetOptions> = z.strictObject({ ...callShape, confirm }, 'must be an object')
 const planPruneSchema: z.ZodType<PlanPruneOptions> = z.strictObject(
-  { ...callShape, minDeadShare: opt(share), keepDeletedMs: opt(milliseconds(0)) },
+  { ...callShape, minDeadShare: opt(share), keepDeletedMs: opt(milliseconds(0)), rekeyOldData: opt(flag) },
   'must be an object',
 )
 const pruneSchema: z.ZodType<PruneOptions> = z.strictObject(
@@ -150,7 +150,7 @@ const prunePlan: z.ZodType<PrunePlan> = z.strictObject(
   {
     ...planShape,
     kind: z.literal('prune', "must be 'prune'"),
-    request: z.strictObject({ minDeadShare: share, keepDeletedMs: milliseconds(0) }),
+    request: z.strictObject({ minDeadShare: share, keepDeletedMs: milliseconds(0), rekeyOldData: opt(flag) }),
     snapshots: z.array(z.string()),
     expired: z.array(z.string()),
     sequence: count,

@@ -77,6 +77,11 @@ export interface PlanPruneOptions extends CallOptions {
    * now.
    */
   keepDeletedMs?: number
+  /**
+   * Data that was stored before the last `keys.rotate()` is read and sealed anew under the keys of now. Default false. What
+   * is under them already is left alone, so a prune that was interrupted goes on where it was.
+   */
+  rekeyOldData?: boolean
 }
 
 export interface PruneCost {
@@ -95,7 +100,11 @@ export interface PrunePlan {
   /** True if anything is deleted: then prune() wants `confirm`. */
   readonly destructive: boolean
   /** The options, with defaults filled in. */
-  readonly request: { readonly minDeadShare: number; readonly keepDeletedMs: number }
+  readonly request: {
+    readonly minDeadShare: number
+    readonly keepDeletedMs: number
+    readonly rekeyOldData?: boolean
+  }
   /** Snapshots, and forgotten ones within their time, that it keeps all of. When one of them goes, the plan is stale. */
   readonly snapshots: readonly string[]
   /** Forgotten so long ago that they end for good. */

@@ -1,6 +1,6 @@
 /** `config/<n>`: how the repository is made. Readable without a key, and not to be trusted before its MAC is checked. */
 import * as z from 'zod'
-import { REPOSITORY_ID_PATTERN } from './ids.ts'
+import { REPOSITORY_ID_PATTERN, SLOT_ID_PATTERN } from './ids.ts'
 import { check, corrupt, encodeFields, parseObject, unsupported } from './json-record.ts'
 import { count, hash, isoDate } from './json-record-fields.ts'
 import { linesToSign, parseLines } from './json-record-lines.ts'
@@ -11,6 +11,8 @@ export const FORMAT = 1
 export const KNOWN_FEATURES: Features = { read: [], write: [], prune: [] }
 export const PRUNE_PROTOCOL = 1
 const MAX_CONFIG_BYTES = 64 * 1024
+/** Each may cost half a second to try. */
+export const MAX_SLOTS = 64
 
 const featureNames = z.array(z.string().regex(/^[a-z0-9-]{1,64}$/)).max(64)
 /** Half of the largest chunk that a reader takes, so that one always fits into a pack. */
@@ -22,6 +24,14 @@ const maxChunk = z
 const profile = z
   .strictObject({ algorithm: z.string().min(1).max(64), minBytes: maxChunk, avgBytes: maxChunk, maxBytes: maxChunk })
   .refine((p) => p.minBytes <= p.avgBytes && p.avgBytes <= p.maxBytes, 'expected min ≤ avg ≤ max')
+
+const slotId = z.string().regex(SLOT_ID_PATTERN)
+const base64Of = (chars: number) => z.base64().length(chars)
+
+/** A key slot that counts: its public key (X25519, 32 bytes) and the SHA-256 of the object. */
+const slot = z.strictObject({ publicKey: base64Of(44), hash })
+/** The secret of the new epoch for each slot: 32 bytes of an X25519 key of its own, 48 bytes sealed. */
+const rotation = z.strictObject({ ephemeral: base64Of(44), sealed: z.record(slotId, base64Of(64)) })
 
 const schema = z.strictObject({
   repositoryId: z.string().regex(REPOSITORY_ID_PATTERN),
@@ -40,9 +50,14 @@ const schema = z.strictObject({
   pruneProtocol: z.int().min(1),
   /** SHA-256 of the config before this one; null in the first. */
   previousHash: hash.nullable(),
+  /** The key slots that count, by id: all of them, each time. Absent where the repository is not encrypted. */
+  slots: z.exactOptional(z.record(slotId, slot)),
+  /** There where this config begins a new epoch, and only there. */
+  rotation: z.exactOptional(rotation),
 })
 
 export type Config = z.output<typeof schema>
+export type SlotRecord = NonNullable<Config['slots']>[string]
 export type ChunkingProfileRecord = Config['chunking'][string]
 export type Features = Readonly<Record<'read' | 'write' | 'prune', readonly string[]>>
 
@@ -65,6 +80,8 @@ export function parseConfig(bytes: Uint8Array, key?: string): ParsedConfig {
   const { lines, signed, seal } = parseLines(bytes, shape, key)
   const config = check(schema, parseObject(new TextEncoder().encode(lines[0]!), key), key)
   if (!(config.idBytes <= 64 && Object.keys(config.chunking).length <= 64)) throw corrupt(key, 'it is out of bounds')
+  if (Object.keys(config.slots ?? {}).length > MAX_SLOTS)
+    throw corrupt(key, `it names more than ${MAX_SLOTS} key slots`)
   return { config, signed, seal }
 }
 

@@ -23,6 +23,15 @@ const common = {
 const schema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('passphrase'), ...common, kdf: scryptKdf }),
   z.strictObject({ kind: z.literal('raw'), ...common, kdf: hkdf }),
+  z.strictObject({
+    kind: z.literal('provider'),
+    ...common,
+    /** Which provider of the caller's unwraps it. */
+    provider: z.string().min(1).max(256),
+    /** 32 random bytes, as the provider has wrapped them. */
+    wrapped: z.base64().max(22_000),
+    kdf: hkdf,
+  }),
 ])
 
 /** Bound to the wrapped bytes as AAD. */
@@ -61,7 +70,7 @@ export function parseKeySlot(bytes: Uint8Array, key?: string): ParsedKeySlot {
   )
   const [json, base64] = lines as [string, string]
   const object = parseObject(new TextEncoder().encode(json), key)
-  if (typeof object.kind === 'string' && !['passphrase', 'raw'].includes(object.kind)) {
+  if (typeof object.kind === 'string' && !['passphrase', 'raw', 'provider'].includes(object.kind)) {
     throw unsupported(key, `keys of kind '${object.kind.slice(0, 64)}'`)
   }
   const header = check(schema, object, key)

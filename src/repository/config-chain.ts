@@ -1,5 +1,6 @@
 /** The configs of a repository: numbered from 1, each with the hash of the one before; the highest is the one to obey. */
 import { equalBytes, mac } from '../crypto/aead.ts'
+import { openEpoch } from '../crypto/epoch-seal.ts'
 import { hex, sha256Hex } from '../crypto/hash.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import { BackupError } from '../errors.ts'
@@ -8,6 +9,8 @@ import { unsupported } from '../model/json-record.ts'
 import { withSeal } from '../model/json-record-lines.ts'
 import type { Target } from '../targets/target.ts'
 import { mapBounded } from '../util/concurrency.ts'
+import type { SlotHolder } from './key-slots.ts'
+import { takenAway } from './key-slots-errors.ts'
 import { configKey } from './keys-layout.ts'
 
 /** A config as it lies in the target; not to be trusted yet. */
@@ -49,22 +52,70 @@ export function claimedConfig(stored: readonly StoredConfig[]): Config {
   return parse(stored.at(-1)!).config
 }
 
+/** The configs up to one that was checked: what the next one has to follow. */
+export interface ConfigChain {
+  readonly n: number
+  /** SHA-256 of that object. */
+  readonly hash: string
+  readonly config: Config
+}
+
+export interface FollowOptions {
+  /** With the secrets of the epochs that are known. */
+  keyring: Keyring
+  /** Whose slot new epochs are opened with. */
+  holder?: SlotHolder | undefined
+  /** What was checked before. */
+  after?: ConfigChain | undefined
+}
+
+export interface Followed {
+  readonly chain: ConfigChain
+  /** With every epoch up to the newest. */
+  readonly keyring: Keyring
+}
+
 /**
  * The config to obey. CONFIG_TAMPERED unless all of them, from number 1 on, are as they were written, one upon the
  * other, under this keyring; FORMAT_UNSUPPORTED for what this code cannot read.
  */
 export function verifyConfigs(stored: readonly StoredConfig[], keyring: Keyring): Config {
-  let previous: { config: Config; hash: string } | undefined
-  for (const [index, each] of stored.entries()) {
-    if (each.n !== index + 1) throw tampered(configKey(index + 1), 'it is missing')
+  return followConfigs(stored, { keyring }).chain.config
+}
+
+/**
+ * The same one by one, learning the keys of each new epoch on the way. KEY_WRONG where an epoch was not sealed to the
+ * holder: the key was taken away before.
+ */
+export function followConfigs(stored: readonly StoredConfig[], options: FollowOptions): Followed {
+  const { holder } = options
+  let { keyring, after: chain } = options
+  for (const each of stored) {
+    const n = (chain?.n ?? 0) + 1
+    if (each.n !== n) throw tampered(configKey(n), 'it is missing')
     const parsed = parse(each)
+    checkSuccession(parsed.config, chain, each.key)
+    keyring = learn(parsed.config, each.key, keyring, holder)
     checkMac(parsed, each.key, keyring)
-    checkSuccession(parsed.config, previous, each.key)
-    previous = { config: parsed.config, hash: sha256Hex(each.bytes) }
+    chain = { n, hash: sha256Hex(each.bytes), config: parsed.config }
   }
-  const { config } = previous!
+  const { config } = chain!
+  // A slot is made with the keys that the configs of its time had.
+  if (keyring.newestEpoch > config.epoch) throw tampered(configKey(chain!.n + 1), 'it is missing')
   checkReadable(config)
-  return config
+  return { chain: chain!, keyring }
+}
+
+/** The keyring with this config's epoch. Where it cannot be had the MAC will not fit. */
+function learn(config: Config, key: string, keyring: Keyring, holder: SlotHolder | undefined): Keyring {
+  const { repositoryId, epoch, rotation } = config
+  if (keyring.has(epoch) || !keyring.encrypted || !rotation || !holder || !keyring.has(epoch - 1)) return keyring
+  const sealed = rotation.sealed[holder.slot]
+  if (sealed === undefined) throw takenAway(holder.slot, `${key} has newer keys, and not for this one`)
+  const bytes = { ephemeral: Buffer.from(rotation.ephemeral, 'base64'), sealed: Buffer.from(sealed, 'base64') }
+  const secret = openEpoch(keyring, holder, bytes, { repositoryId, epoch })
+  if (secret === undefined) throw tampered(key, 'its new keys do not open')
+  return keyring.withNewEpoch(secret)
 }
 
 function parse({ bytes, key }: StoredConfig): ParsedConfig {
@@ -94,11 +145,13 @@ function macOf(keyring: Keyring, epoch: number, key: string, signed: Uint8Array)
   return mac(keyring.classKey('control', epoch), MAC_DOMAIN, new TextEncoder().encode(key), signed)
 }
 
-function checkSuccession(config: Config, previous: { config: Config; hash: string } | undefined, key: string): void {
+function checkSuccession(config: Config, previous: ConfigChain | undefined, key: string): void {
   if (config.previousHash !== (previous?.hash ?? null)) throw tampered(key, 'it does not follow the one before it')
+  if (config.encrypted !== (config.slots !== undefined)) throw tampered(key, 'its key slots contradict it')
   if (previous === undefined) return
   const { repositoryId, encrypted, epoch } = previous.config
-  if (config.repositoryId !== repositoryId || config.encrypted !== encrypted || config.epoch < epoch) {
+  const begun = config.rotation === undefined ? 0 : 1
+  if (config.repositoryId !== repositoryId || config.encrypted !== encrypted || config.epoch !== epoch + begun) {
     throw tampered(key, 'it contradicts the one before it')
   }
 }
@@ -109,7 +162,7 @@ function checkReadable(config: Config): void {
   if (config.idBytes !== ID_BYTES) throw unsupported('the repository', `ids of ${config.idBytes} bytes`)
 }
 
-function tampered(key: string, why: string, cause?: unknown): BackupError {
+export function tampered(key: string, why: string, cause?: unknown): BackupError {
   return new BackupError('CONFIG_TAMPERED', `${key} is not what was written: ${why}`, {
     origin: 'repository',
     details: { key },

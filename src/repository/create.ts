@@ -11,12 +11,14 @@ import { randomBytes } from '../crypto/random.ts'
 import { BackupError } from '../errors.ts'
 import { type ChunkingProfileRecord, type Config, PRUNE_PROTOCOL } from '../model/config.ts'
 import type { Target } from '../targets/target.ts'
-import { sealConfig } from './config-chain.ts'
-import { makeSlot } from './key-slots.ts'
+import { type Followed, followConfigs, sealConfig } from './config-chain.ts'
+import { makeSlot, type NewSlot, type SlotHolder } from './key-slots.ts'
 import type { Secret } from './key-slots-key.ts'
 import { readSlots } from './key-slots-open.ts'
-import { configKey, PREFIX, parseKey } from './keys-layout.ts'
-import { certainlyRefused, sameBytes } from './records.ts'
+import { commitConfig } from './keys/commit-config.ts'
+import { listSlots } from './keys/repository-keys.ts'
+import { configKey } from './keys-layout.ts'
+import { certainlyRefused } from './records.ts'
 
 export interface CreateOptions {
   target: Target
@@ -31,9 +33,8 @@ export interface CreateOptions {
   chunking?: Readonly<Record<string, ChunkingProfileRecord>> | undefined
 }
 
-export interface Created {
-  readonly config: Config
-  readonly keyring: Keyring
+export interface Created extends Followed {
+  readonly holder: SlotHolder | undefined
 }
 
 const KIB = 1024
@@ -51,15 +52,16 @@ export async function createRepository(options: CreateOptions): Promise<Created 
   const { target, secret, signal } = options
   const repositoryId = hex(randomBytes(REPOSITORY_ID_BYTES))
   const keyring = secret === 'none' ? Keyring.none(repositoryId) : Keyring.create()
-  const config = firstConfig(repositoryId, keyring, options)
   const slot = secret === 'none' ? undefined : await putSlot(secret, repositoryId, keyring, options)
-  const won = await commitConfig(target, sealConfig(config, 1, keyring), signal).catch(async (error: unknown) => {
-    if (certainlyRefused(error)) await removeSlot(target, slot)
+  const bytes = sealConfig(firstConfig(repositoryId, keyring, slot, options), 1, keyring)
+  const key = configKey(1)
+  const won = await commitConfig(target, key, bytes, signal).catch(async (error: unknown) => {
+    if (certainlyRefused(error)) await removeSlot(target, slot?.key)
     throw error
   })
-  if (!won) await removeSlot(target, slot)
+  if (!won) await removeSlot(target, slot?.key)
   else await removeStrangers(target, repositoryId)
-  return won ? { config, keyring } : undefined
+  return won ? { ...followConfigs([{ n: 1, key, bytes }], { keyring }), holder: slot } : undefined
 }
 
 /** Best effort: a slot of a repository that never came to be harms nobody. */
@@ -67,7 +69,12 @@ async function removeSlot(target: Target, slot: string | undefined): Promise<voi
   if (slot !== undefined) await target.delete([slot]).catch(() => {})
 }
 
-function firstConfig(repositoryId: string, keyring: Keyring, options: CreateOptions): Config {
+function firstConfig(
+  repositoryId: string,
+  keyring: Keyring,
+  slot: NewSlot | undefined,
+  options: CreateOptions,
+): Config {
   return {
     repositoryId,
     createdAt: options.now,
@@ -79,6 +86,7 @@ function firstConfig(repositoryId: string, keyring: Keyring, options: CreateOpti
     requiredFeatures: { read: [], write: [], prune: [] },
     pruneProtocol: PRUNE_PROTOCOL,
     previousHash: null,
+    ...(slot && { slots: { [slot.slot]: slot.record } }),
   }
 }
 
@@ -87,40 +95,17 @@ async function putSlot(
   repositoryId: string,
   keyring: Keyring,
   options: CreateOptions,
-): Promise<string> {
+): Promise<NewSlot> {
   const { label = 'first', now, kdf, target, signal } = options
-  const { key, bytes } = await makeSlot(secret, { keyring, repositoryId, label, now, kdf })
-  await target.put(key, bytes, { ifAbsent: true, signal })
-  return key
-}
-
-/**
- * True if this config is the one that counts. Where it cannot be told (the reply was lost and reading fails too) the
- * error is thrown and the key slot stays: the config may be there, and would be worth nothing without it.
- */
-async function commitConfig(target: Target, bytes: Uint8Array<ArrayBuffer>, signal?: AbortSignal): Promise<boolean> {
-  const key = configKey(1)
-  try {
-    const created = await target.put(key, bytes, { ifAbsent: true, signal })
-    if (created && target.traits.createOnly) return true
-  } catch (error) {
-    if (!BackupError.is(error) || !error.retryable) throw error
-    return sameBytes(await readOr(target, key, error), bytes)
-  }
-  return sameBytes(await target.get(key, { signal }), bytes)
-}
-
-async function readOr(target: Target, key: string, original: BackupError): Promise<Uint8Array> {
-  return target.get(key).catch(() => {
-    throw original
-  })
+  const slot = await makeSlot(secret, { keyring, repositoryId, label, now, kdf, signal })
+  await target.put(slot.key, slot.bytes, { ifAbsent: true, signal })
+  return slot
 }
 
 /** Slots of creations that were interrupted or lost: they can open nothing any more. Left alone where that fails. */
 async function removeStrangers(target: Target, repositoryId: string): Promise<void> {
   try {
-    const keys: string[] = []
-    for await (const { key } of target.list(PREFIX.keys)) if (parseKey(key)?.area === 'keys') keys.push(key)
+    const keys = await listSlots(target)
     const slots = keys.length > 1 ? await readSlots(target, keys) : []
     const strangers = slots.filter((each) => 'slot' in each && each.slot.header.repositoryId !== repositoryId)
     if (strangers.length > 0) await target.delete(strangers.map(({ key }) => key))

@@ -2,8 +2,8 @@
 import { BackupError } from '../errors.ts'
 import type { ObjectInfo, Target } from '../targets/target.ts'
 import { mapBounded } from '../util/concurrency.ts'
-import { ChunkIndex, ChunkTable, type ChunkTablePlain } from '../workers/chunk-index.ts'
-import type { BuiltTable, StoredFragment } from '../workers/index-build.ts'
+import { ChunkIndex, ChunkTable, type ChunkTablePlain, type IndexedSegment } from '../workers/chunk-index.ts'
+import type { BuiltTable, DamagedFragment, StoredFragment } from '../workers/index-build.ts'
 import type { Session } from '../workers/rpc.ts'
 import { NO_CACHE, type ObjectCache } from './cache/object-cache.ts'
 import { PREFIX } from './keys-layout.ts'
@@ -25,7 +25,9 @@ export class IndexSet {
   private readonly loaded = new Set<string>()
   private readonly absent = new Set<string>()
   private readonly condemned = new Set<string>()
-  private damagedFragments: DamagedObject[] = []
+  private damagedFragments: DamagedFragment[] = []
+  /** Reads pages that are not near. */
+  readonly pages: PagesAhead
 
   /** Without `near` every fragment is read from the target. */
   constructor(target: Target, near: ObjectCache = NO_CACHE) {
@@ -42,7 +44,7 @@ export class IndexSet {
     return new ChunkIndex(this.plain)
   }
 
-  get damaged(): readonly DamagedObject[] {
+  get damaged(): readonly DamagedFragment[] {
     return this.damagedFragments
   }
 
@@ -51,6 +53,14 @@ export class IndexSet {
   }
 
   get chunks(): number {
+  /** True, once, if fragments were sealed under keys that were not known: the next refresh reads them again. */
+  forgetNewEpochs(): boolean {
+    const unread = this.damagedFragments.filter(({ isNewEpoch }) => isNewEpoch)
+    for (const { key } of unread) this.loaded.delete(key)
+    this.damagedFragments = this.damagedFragments.filter(({ isNewEpoch }) => !isNewEpoch)
+    return unread.length > 0
+  }
+
     return this.tables.reduce((sum, table) => sum + table.chunks, 0)
   }
 

@@ -22,11 +22,20 @@ export function noSlots(repositoryId: string): BackupError {
 }
 
 export function wrongKey(secret: Secret, kinds: readonly string[]): BackupError {
-  const what = secret.kind === 'raw' ? 'raw key' : 'passphrase'
+  const what = { raw: 'raw key', passphrase: 'passphrase', provider: 'key provider' }[secret.kind]
   if (!kinds.includes(secret.kind)) {
     return keyWrong(`the repository opens with a key of kind ${kinds.join(', ')}, not with a ${what}`)
   }
   return keyWrong(`this ${what} does not open the repository`)
+}
+
+/** The slot opens, but its holder has no part in the repository any more, or not yet. */
+export function takenAway(slot: string, why: string): BackupError {
+  return new BackupError('KEY_WRONG', `this key opens the repository no longer: ${why}`, {
+    origin: 'usage',
+    details: { slot, reason: 'taken-away' },
+    hint: 'Open it with another key, and add this one again if it is to open the repository.',
+  })
 }
 
 export function notEncrypted(): BackupError {
@@ -40,7 +49,7 @@ export function notEncrypted(): BackupError {
 export function keyNeeded(): BackupError {
   return new BackupError('KEY_MISSING', "the repository is encrypted, and it was opened with key: 'none'", {
     origin: 'usage',
-    hint: 'Give its key: passphrase() or rawKey().',
+    hint: 'Give its key: passphrase(), rawKey() or keyProvider().',
   })
 }
 

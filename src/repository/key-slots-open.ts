@@ -1,25 +1,26 @@
 /** Reads the slots of a repository and tries a caller's key on each. */
-import type { Keyring } from '../crypto/keyring.ts'
 import { BackupError } from '../errors.ts'
+import { MAX_SLOTS } from '../model/config.ts'
 import { type ParsedKeySlot, parseKeySlot } from '../model/key-slot.ts'
 import type { Target } from '../targets/target.ts'
 import { throwIfAborted } from '../util/abort.ts'
 import { mapBounded } from '../util/concurrency.ts'
-import { checkSlot, unwrapSlot } from './key-slots.ts'
+import { checkSlot, type OpenedSlot, unwrapSlot } from './key-slots.ts'
 import { damagedSlot, noSlots, wrongKey } from './key-slots-errors.ts'
 import type { Secret } from './key-slots-key.ts'
+import { PREFIX } from './keys-layout.ts'
 
 /** A slot as it was found; `error` where it cannot be used. */
 export type FoundSlot =
   | { readonly key: string; readonly slot: ParsedKeySlot }
   | { readonly key: string; readonly error: BackupError }
 
-/** More are not looked at: each may cost half a second, and anybody who can write to the target can add some. */
-const MAX_SLOTS = 64
-/** Larger objects are no slots. */
 const READS = 8
 
-/** Reads slots. Damage is in the result; only a failure of the target rejects. */
+/**
+ * Reads slots, no more than there can be: each may cost half a second, and anybody who can write to the target can add
+ * some. Damage is in the result; only a failure of the target rejects.
+ */
 export async function readSlots(target: Target, keys: readonly string[], signal?: AbortSignal): Promise<FoundSlot[]> {
   const found: FoundSlot[] = []
   const some = [...keys].sort().slice(0, MAX_SLOTS)
@@ -56,38 +57,48 @@ export function slotsOf(repositoryId: string, found: readonly FoundSlot[]): Foun
   return found.filter((each) => 'error' in each || each.slot.header.repositoryId === repositoryId)
 }
 
+export function slotIdOf(key: string): string {
+  return key.slice(PREFIX.keys.length)
+}
+
 /**
- * The keyring that the secret opens. KEY_WRONG if every slot is sound and none opens; KEY_SLOT_CORRUPT or
- * FORMAT_UNSUPPORTED if one that cannot be used might have; OBJECT_MISSING if there is none.
+ * What the first slot holds that the secret opens. KEY_WRONG if every slot is sound and none opens; KEY_SLOT_CORRUPT or
+ * FORMAT_UNSUPPORTED if one that cannot be used might have; KEY_PROVIDER_FAILED; OBJECT_MISSING if there is none.
  */
 export async function openSlots(
   secret: Secret,
   repositoryId: string,
   found: readonly FoundSlot[],
   signal?: AbortSignal,
-): Promise<Keyring> {
+): Promise<OpenedSlot & { slot: string }> {
   const slots = slotsOf(repositoryId, found)
   const errors: BackupError[] = []
   for (const each of slots) {
     throwIfAborted(signal)
-    const keyring = 'error' in each ? each.error : await tryUnwrap(secret, each.slot, each.key)
-    if (BackupError.is(keyring)) errors.push(keyring)
-    else if (keyring !== undefined) return keyring
+    const opened = 'error' in each ? each.error : await tryUnwrap(secret, each.slot, each.key, signal)
+    if (BackupError.is(opened)) errors.push(opened)
+    else if (opened !== undefined) return { ...opened, slot: slotIdOf(each.key) }
   }
   throw slots.length === 0 ? noSlots(repositoryId) : (worst(errors) ?? wrongKey(secret, kindsOf(slots)))
 }
 
-async function tryUnwrap(secret: Secret, slot: ParsedKeySlot, key: string): Promise<Keyring | BackupError | undefined> {
+async function tryUnwrap(
+  secret: Secret,
+  slot: ParsedKeySlot,
+  key: string,
+  signal?: AbortSignal,
+): Promise<OpenedSlot | BackupError | undefined> {
   try {
-    return await unwrapSlot(secret, slot, key)
+    return await unwrapSlot(secret, slot, key, signal)
   } catch (error) {
-    if (BackupError.is(error)) return error
+    if (BackupError.is(error) && !signal?.aborted) return error
     throw error
   }
 }
 
 function worst(errors: readonly BackupError[]): BackupError | undefined {
-  return errors.find(({ code }) => code === 'KEY_SLOT_CORRUPT') ?? errors[0]
+  const [first] = errors.filter(({ code }) => code === 'KEY_PROVIDER_FAILED')
+  return first ?? errors.find(({ code }) => code === 'KEY_SLOT_CORRUPT') ?? errors[0]
 }
 
 function kindsOf(slots: readonly FoundSlot[]): string[] {

@@ -86,6 +86,15 @@ export class OpenRepository {
   private async refresh(lease: Lease, signal: AbortSignal | undefined, run: Run | undefined): Promise<void> {
     // A run has read this already, and in an order of its own. A reader: after the snapshots, before the index.
     if (!run) await this.passDeadBy(signal)
+    await this.load(lease, signal)
+    // Keys may have been rotated by somebody else; of damage the second time says the same.
+    if (this.index.forgetNewEpochs()) {
+      await this.repository.keys.refresh(signal)
+      await this.load(lease, signal)
+    }
+  }
+
+  private async load(lease: Lease, signal: AbortSignal | undefined): Promise<void> {
     let session: Session | undefined
     const builder = async (): Promise<Session> => {
       session ??= await lease.threads[0]!.open('index', { vault: this.vault() }, {})

@@ -2,19 +2,21 @@
 import type { IdAlgorithm } from '../crypto/chunk-id.ts'
 import type { KdfParameters } from '../crypto/kdf.ts'
 import { Keyring } from '../crypto/keyring.ts'
+import { BackupError, type ErrorCode } from '../errors.ts'
 import type { Warning } from '../events.ts'
-import type { ChunkingProfileRecord, Config } from '../model/config.ts'
+import { type ChunkingProfileRecord, type Config, MAX_SLOTS } from '../model/config.ts'
 import type { Target } from '../targets/target.ts'
 import type { Transform } from '../transforms/transform.ts'
 import { createOpener, createSealer } from '../workers/box.ts'
 import { NO_CACHE, type ObjectCache } from './cache/object-cache.ts'
-import { claimedConfig, readConfigs, type StoredConfig, verifyConfigs } from './config-chain.ts'
+import { claimedConfig, type Followed, followConfigs, readConfigs, type StoredConfig } from './config-chain.ts'
 import { createRepository } from './create.ts'
 import { isCreatable, notFound } from './create-place.ts'
-import { keyNeeded, notEncrypted } from './key-slots-errors.ts'
+import type { SlotHolder } from './key-slots.ts'
+import { keyNeeded, notEncrypted, takenAway } from './key-slots-errors.ts'
 import { type Key, type Secret, secretOf } from './key-slots-key.ts'
-import { type FoundSlot, openSlots, readSlots, slotsOf } from './key-slots-open.ts'
-import { PREFIX, parseKey } from './keys-layout.ts'
+import { type FoundSlot, openSlots, readSlots, slotIdOf } from './key-slots-open.ts'
+import { listConfigs, listSlots, RepositoryKeys } from './keys/repository-keys.ts'
 import { Notes } from './notes.ts'
 import { Records } from './records.ts'
 import { Reports } from './reports.ts'
@@ -44,6 +46,8 @@ export interface OpenRepositoryOptions {
 /** An open repository: no timer, no worker, nothing to close but the target, which belongs to the caller. */
 export interface Repository {
   readonly repositoryId: string
+  /** Who may open it; `keyring` and `config` are of these, and change when somebody changes the keys. */
+  readonly keys: RepositoryKeys
   readonly keyring: Keyring
   readonly config: Config
   readonly target: Target
@@ -72,71 +76,100 @@ export async function openRepository(options: OpenRepositoryOptions): Promise<Re
   if (await isCreatable(target, signal)) {
     if (create === 'never') throw notFound(target)
     const made = await createRepository({ ...options, secret, kdf: options.kdfParameters })
-    if (made !== undefined) return assemble(options, made.config, made.keyring, true)
+    if (made !== undefined) return assemble(options, made, true)
   }
   return openFound(options, secret, await lookAt(target, signal))
 }
 
 interface Found {
   readonly configs: readonly StoredConfig[]
-  readonly slots: readonly FoundSlot[]
+  readonly slotKeys: readonly string[]
+  readonly slots?: readonly FoundSlot[]
 }
 
 /** Both prefixes at once: the time to open is that of the key derivation and of two round trips. */
 async function lookAt(target: Target, signal?: AbortSignal): Promise<Found> {
   const [configs, slots] = await Promise.all([findConfigs(target, signal), findSlots(target, signal)])
-  return { configs, slots }
+  return { configs, ...slots }
+}
+
+/** Of too many, only the config can say which count. */
+async function findSlots(target: Target, signal?: AbortSignal): Promise<Pick<Found, 'slotKeys' | 'slots'>> {
+  const slotKeys = await listSlots(target, signal)
+  return { slotKeys, ...(slotKeys.length <= MAX_SLOTS && { slots: await readSlots(target, slotKeys, signal) }) }
 }
 
 async function findConfigs(target: Target, signal?: AbortSignal): Promise<StoredConfig[]> {
-  const numbers: number[] = []
-  for await (const { key } of target.list(PREFIX.config, { signal })) {
-    const parsed = parseKey(key)
-    if (parsed?.area === 'config') numbers.push(parsed.n)
-  }
-  return readConfigs(target, numbers, signal)
+  return readConfigs(target, await listConfigs(target, signal), signal)
 }
 
-async function findSlots(target: Target, signal?: AbortSignal): Promise<FoundSlot[]> {
-  const keys: string[] = []
-  for await (const { key } of target.list(PREFIX.keys, { signal })) if (parseKey(key)?.area === 'keys') keys.push(key)
-  return readSlots(target, keys, signal)
-}
-
+/** Once more where something does not fit: keys may have been changed between two of the requests. */
 async function openFound(options: OpenRepositoryOptions, secret: Secret | 'none', found: Found): Promise<Repository> {
-  const claimed = claimedConfig(found.configs)
-  const keyring = await keyringFor(options, secret, claimed, found.slots)
-  return assemble(options, verifyConfigs(found.configs, keyring), keyring, false)
-}
-
-async function keyringFor(
-  { target, signal }: OpenRepositoryOptions,
-  secret: Secret | 'none',
-  { encrypted, repositoryId }: Config,
-  listed: readonly FoundSlot[],
-): Promise<Keyring> {
-  if (secret === 'none') {
-    if (encrypted) throw keyNeeded()
-    return Keyring.none(repositoryId)
+  try {
+    return await openOnce(options, secret, found)
+  } catch (error) {
+    if (!BackupError.is(error) || !MAY_HAVE_CHANGED.has(error.code)) throw error
+    const again = await lookAt(options.target, options.signal)
+    if (sameFound(found, again)) throw error
+    return openOnce(options, secret, again)
   }
-  if (!encrypted) throw notEncrypted()
-  // A creation puts its slot before its config: listed at the same time as this one, the slot may have been missed.
-  const slots = slotsOf(repositoryId, listed).length > 0 ? listed : await findSlots(target, signal)
-  return openSlots(secret, repositoryId, slots, signal)
 }
 
-function assemble(options: OpenRepositoryOptions, config: Config, keyring: Keyring, created: boolean): Repository {
+const MAY_HAVE_CHANGED: ReadonlySet<ErrorCode> = new Set(['CONFIG_TAMPERED', 'KEY_WRONG', 'OBJECT_MISSING'])
+
+function sameFound(a: Found, b: Found): boolean {
+  const text = ({ configs, slotKeys }: Found): string => [...configs.map(({ key }) => key), ...slotKeys].sort().join()
+  return text(a) === text(b)
+}
+
+async function openOnce(options: OpenRepositoryOptions, secret: Secret | 'none', found: Found): Promise<Repository> {
+  const claimed = claimedConfig(found.configs)
+  if (secret === 'none') {
+    if (claimed.encrypted) throw keyNeeded()
+    return assemble(options, followConfigs(found.configs, { keyring: Keyring.none(claimed.repositoryId) }), false)
+  }
+  if (!claimed.encrypted) throw notEncrypted()
+  const { keyring, slot, recipient } = await openSlot(options, secret, claimed, found)
+  const holder = { slot, recipient }
+  const followed = followConfigs(found.configs, { keyring, holder })
+  if (followed.chain.config.slots?.[slot] === undefined) throw takenAway(slot, 'its slot was removed')
+  return assemble(options, { ...followed, holder }, false)
+}
+
+/** Slots that count come first; one that does not may still open, and then it can be said why the key is of no use. */
+async function openSlot(
+  { target, signal }: OpenRepositoryOptions,
+  secret: Secret,
+  { slots = {}, repositoryId }: Config,
+  found: Found,
+): ReturnType<typeof openSlots> {
+  const counts = (key: string): boolean => slots[slotIdOf(key)] !== undefined
+  const read = found.slots ?? (await readSlots(target, found.slotKeys.filter(counts), signal))
+  const ordered = [...read.filter(({ key }) => counts(key)), ...read.filter(({ key }) => !counts(key))]
+  return openSlots(secret, repositoryId, ordered, signal)
+}
+
+function assemble(
+  options: OpenRepositoryOptions,
+  made: Followed & { holder?: SlotHolder | undefined },
+  created: boolean,
+): Repository {
   const { target, transforms, registry } = options
-  const { repositoryId } = config
+  const keys = new RepositoryKeys({ ...made, target })
+  const { keyring } = keys
+  const { repositoryId } = keys.config
   const sealer = createSealer({ keyring, repositoryId, transforms })
   const opener = createOpener({ keyring, repositoryId, transforms: registry })
-  const records = new Records(target, sealer, opener)
+  const records = new Records(target, sealer, opener, keys)
   const cache = options.cache?.(repositoryId) ?? NO_CACHE
   const { createOnly } = target.traits
   return {
     repositoryId,
+    keys,
     keyring,
-    config,
+    get config() {
+      return keys.config
+    },
     target,
     cache,
     records,

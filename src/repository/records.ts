@@ -22,16 +22,19 @@ export class Records {
   readonly target: Target
   readonly #sealer: Sealer
   readonly #opener: Opener
+  readonly #keys: NewKeys | undefined
 
-  constructor(target: Target, sealer: Sealer, opener: Opener) {
+  /** `keys`: where the keys of a new epoch are learned. Without, what is sealed under one cannot be read. */
+  constructor(target: Target, sealer: Sealer, opener: Opener, keys?: NewKeys) {
     this.target = target
     this.#sealer = sealer
     this.#opener = opener
+    this.#keys = keys
   }
 
   /** The same keys, by way of another target: one that repeats what failed, say. */
   through(target: Target): Records {
-    return new Records(target, this.#sealer, this.#opener)
+    return new Records(target, this.#sealer, this.#opener, this.#keys)
   }
 
   /** Resolves false, and changes nothing, if `ifAbsent` is set and the key exists. */
@@ -41,7 +44,17 @@ export class Records {
 
   async get(cls: KeyClass, key: string, options: GetRecordOptions = {}): Promise<Uint8Array> {
     const stored = await this.getStored(key, options)
-    return this.open(cls, key, stored, options.maxRawBytes)
+    try {
+      return this.open(cls, key, stored, options.maxRawBytes)
+    } catch (error) {
+      if (!isNewEpoch(error) || !(await this.refreshKeys(options.signal))) throw error
+      return this.open(cls, key, stored, options.maxRawBytes)
+    }
+  }
+
+  /** Learns of a rotation that somebody else has made. True if there was anything new. */
+  async refreshKeys(signal?: AbortSignal): Promise<boolean> {
+    return (await this.#keys?.refresh(signal)) ?? false
   }
 
   /** The stored bytes as they are; OBJECT_MISSING where there are none. */
@@ -90,6 +103,15 @@ export class Records {
       throw error
     }
   }
+}
+
+interface NewKeys {
+  refresh(signal?: AbortSignal): Promise<boolean>
+}
+
+/** Sealed under an epoch that is not known here: perhaps one that was begun since the keys were read. */
+export function isNewEpoch(error: unknown): boolean {
+  return BackupError.is(error) && error.details.reason === 'epoch'
 }
 
 const REFUSED: ReadonlySet<ErrorCode> = new Set([

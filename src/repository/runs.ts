@@ -91,7 +91,8 @@ export async function startRun(place: RunPlace, options: StartRunOptions): Promi
   const { runId, signal } = options
   const presence = await announceRun(records, options)
   try {
-    const absent = await readAbsentPacks(records, { signal })
+    // What this run stores is to be sealed under the newest epoch, also in an engine that is open for weeks.
+    const [absent] = await Promise.all([readAbsentPacks(records, { signal }), records.refreshKeys(signal)])
     const found = await snapshots.look({ signal })
     await requireUnused(runId, found, { signal })
     return new Run(records, { runId, absent, found, ...presence })

@@ -15,11 +15,19 @@ export interface StoredFragment {
   bytes: Uint8Array
 }
 
+export interface DamagedFragment {
+  key: string
+  code: string
+  message: string
+  /** Sealed under an epoch that this vault has no keys of. */
+  isNewEpoch?: boolean
+}
+
 export interface BuiltTable {
   table: ChunkTablePlain
   chunks: number
   packs: number
-  damaged: { key: string; code: string; message: string }[]
+  damaged: DamagedFragment[]
 }
 
 export async function createIndexBuild(init: { vault: VaultPlain }, _host: Host): Promise<Service> {
@@ -48,7 +56,8 @@ class IndexBuild implements Service {
         for (const pack of this.open(key, bytes)) facts.set(nameOf(pack), pack)
       } catch (error) {
         if (!BackupError.is(error)) throw error
-        damaged.push({ key, code: error.code, message: error.message })
+        const isNewEpoch = error.details.reason === 'epoch'
+        damaged.push({ key, code: error.code, message: error.message, ...(isNewEpoch && { isNewEpoch }) })
       }
     }
     const table = ChunkTable.build([...facts.values()])

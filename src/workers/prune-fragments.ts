@@ -1,7 +1,7 @@
 /** Worker service 'prune-fragments': merges index fragments, and leaves out what they say of packs that are dead. */
 import { randomBytes } from '../crypto/random.ts'
 import { BackupError } from '../errors.ts'
-import { MAX_BOX_RAW_BYTES } from '../model/box.ts'
+import { decodeBoxHeader, MAX_BOX_RAW_BYTES } from '../model/box.ts'
 import { decodeFragment, encodeFragment, type PackFacts } from '../model/fragment.ts'
 import { decodeDirectory } from '../model/pack.ts'
 import { MalformedBytes } from '../util/bytes.ts'
@@ -13,6 +13,8 @@ export interface FragmentsInit {
   /** Names of dead packs, 32 bytes each. */
   dead: Uint8Array
   runId: string
+  /** Those of older key epochs are written again, too. */
+  rekeyOldData?: boolean | undefined
 }
 
 export interface FragmentJob {
@@ -39,13 +41,16 @@ export async function createPruneFragments(init: FragmentsInit): Promise<Service
 class FragmentMerge implements Service {
   private readonly vault: Vault
   private readonly runId: string
+  private readonly rekeyOldData: boolean
   private readonly dead = new Set<string>()
   private packs: PackFacts[] = []
   private bytes = 0
   private inputs: string[] = []
+  /** Packs that are left out, and fragments of older epochs: reasons to write a single fragment again. */
   private dropped = 0
 
-  constructor(vault: Vault, { dead, runId }: FragmentsInit) {
+  constructor(vault: Vault, { dead, runId, rekeyOldData = false }: FragmentsInit) {
+    this.rekeyOldData = rekeyOldData
     this.vault = vault
     this.runId = runId
     const names = Buffer.from(dead.buffer, dead.byteOffset, dead.length)
@@ -64,7 +69,8 @@ class FragmentMerge implements Service {
     const found = this.open(key, bytes)
     if (!found) return null
     const live = found.packs.filter(({ name }) => !this.dead.has(latin1(name)))
-    const dropped = found.packs.length - live.length
+    const isOld = this.rekeyOldData && found.epoch < this.vault.keyring.newestEpoch
+    const dropped = found.packs.length - live.length + (isOld ? 1 : 0)
     if (dropped === 0 && found.rawBytes >= LARGE_BYTES) return null
     const full = this.bytes > 0 && this.bytes + found.rawBytes > MERGED_BYTES ? this.flush() : null
     this.dropped += dropped
@@ -90,13 +96,14 @@ class FragmentMerge implements Service {
     return this.vault.sealer.seal('index', raw, { bind: key, compress: true })
   }
 
-  private open(key: string, bytes: Uint8Array): { packs: PackFacts[]; rawBytes: number } | undefined {
+  private open(key: string, bytes: Uint8Array): { packs: PackFacts[]; rawBytes: number; epoch: number } | undefined {
     try {
+      const { epoch } = decodeBoxHeader(bytes, 0).header
       const options = { cls: 'index', bind: key, maxRawBytes: MAX_BOX_RAW_BYTES, whole: true } as const
       const { raw } = this.vault.opener.open(bytes, 0, options)
       const { packs } = decodeFragment(raw)
       for (const pack of packs) decodeDirectory(pack.directory)
-      return { packs, rawBytes: raw.length }
+      return { packs, rawBytes: raw.length, epoch }
     } catch (error) {
       if (error instanceof MalformedBytes || (BackupError.is(error) && error.origin === 'repository')) return undefined
       throw error

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { sha256Hex } from '../../src/crypto/hash.ts'
 import { Keyring } from '../../src/crypto/keyring.ts'
 import { sealConfig } from '../../src/repository/config-chain.ts'
-import { makeSlot } from '../../src/repository/key-slots.ts'
 import { passphrase, rawKey } from '../../src/repository/key-slots-key.ts'
+import { addKey } from '../../src/repository/keys/change-keys.ts'
 import { memoryTarget } from '../../src/targets/memory.ts'
 import { wrapTarget } from '../../src/targets/target.ts'
 import { CHEAP_KDF, codeOf, codeThrown, copyOf, freshRepository, NOW, openIn } from './fixtures.ts'
@@ -154,12 +154,8 @@ describe('damage', () => {
   it('opens by another slot when one is damaged, and otherwise names the damaged one', async () => {
     const made = await freshRepository()
     const damaged = slotOf(made.objects)
-    const { keyring, repositoryId } = made
-    const second = await makeSlot(
-      { kind: 'passphrase', text: 'another' },
-      { keyring, repositoryId, label: 'b', now: NOW, kdf: CHEAP_KDF },
-    )
-    await made.target.put(second.key, second.bytes)
+    const options = { now: NOW, signal: new AbortController().signal }
+    await addKey(made.keys, { kind: 'passphrase', text: 'another', kdf: CHEAP_KDF }, 'b', options)
     made.objects.get(damaged)![200]! ^= 1
     expect(await codeOf(openIn(made.target, { key: OTHER }))).toBe('resolved')
     await expect(openIn(made.target)).rejects.toMatchObject({ code: 'KEY_SLOT_CORRUPT', details: { key: damaged } })

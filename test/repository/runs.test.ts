@@ -50,7 +50,7 @@ describe('a run', () => {
       },
     })
     const run = await start({ ...made, ...(await openIn(watched)) })
-    expect(seen.slice(-3)).toEqual(['put runs/run-1', 'list gc/', 'list snapshots/'])
+    expect(seen.slice(-4)).toEqual(['put runs/run-1', 'list gc/', 'list config/', 'list snapshots/'])
     expect(made.objects.has('runs/run-1')).toBe(true)
     expect(await run.finish()).toBe(true)
     expect(made.objects.has('runs/run-1')).toBe(false)

@@ -3,6 +3,7 @@ import type { Warning } from '../../events.ts'
 import { packBytesFor } from '../../model/pack.ts'
 import { readGc } from '../../repository/prune/gc.ts'
 import { type Survey, survey } from '../../repository/prune/survey.ts'
+import { MAX_RANGE_BYTES } from '../../workers/prune-tally.ts'
 import type { ParsedPlanPruneOptions } from '../options-prune.ts'
 import { planDigest } from '../plan-digest.ts'
 import { type RunContext, withQuietRun } from '../run-context.ts'
@@ -16,10 +17,10 @@ export function planPrune(engine: EngineContext, options: ParsedPlanPruneOptions
 
 function plan(
   engine: EngineContext,
-  { minDeadShare, keepDeletedMs }: ParsedPlanPruneOptions,
+  { minDeadShare, keepDeletedMs, rekeyOldData }: ParsedPlanPruneOptions,
   run: RunContext,
 ): Promise<PrunePlan> {
-  const request = { minDeadShare, keepDeletedMs }
+  const request = { minDeadShare, keepDeletedMs, ...(rekeyOldData !== undefined && { rekeyOldData }) }
   return withPruneWork(engine, request, run, async (work) => {
     const { signal, records, clock } = work
     const before = clock.monotonicMs()
@@ -68,12 +69,13 @@ function numbersOf(
   const { remote = false } = target.traits
   const newPacks = Math.ceil(copied / packBytesFor(target))
   const lists = Math.ceil(packs.size / 1000) * 2 + 12
+  const ranges = rewrite.reduce((sum, { bytes }) => sum + Math.ceil(bytes / MAX_RANGE_BYTES), 0)
   const deletes = remote ? Math.ceil(going.length / PACKS_PER_DELETE) : going.length
   return {
     free: { packs: going.length, bytes: gone - copied },
     rewrite: { packs: rewrite.length, bytes: copied },
     keep: { packs: packs.size - going.length, bytes: all - gone },
-    requests: lists + 2 * fragments + rewrite.length + newPacks + deletes + 6,
+    requests: lists + 2 * fragments + ranges + newPacks + deletes + 6,
   }
 }
 

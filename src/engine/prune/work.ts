@@ -16,6 +16,7 @@ export async function withPruneWork<T>(
   body: (work: PruneWork) => Promise<T>,
 ): Promise<T> {
   const { repository } = engine.repository
+  await repository.keys.refresh(run.signal)
   requireFeatures(repository.config, 'prune')
   const onRetry: Parameters<typeof retrying>[1] = {
     clock: engine.clock,

@@ -1,9 +1,8 @@
 /** Everything but packs: configs, key slots, snapshots, notes, reports. All read anew: what an engine remembers proves nothing. */
 import { BackupError } from '../../errors.ts'
 import type { Finding } from '../../events.ts'
-import { readConfigs, verifyConfigs } from '../../repository/config-chain.ts'
-import { readSlots, slotsOf } from '../../repository/key-slots-open.ts'
-import { PREFIX, parseKey, snapshotKey } from '../../repository/keys-layout.ts'
+import { checkKeys as checkRepositoryKeys } from '../../repository/keys/check-keys.ts'
+import { snapshotKey } from '../../repository/keys-layout.ts'
 import { Notes } from '../../repository/notes.ts'
 import type { DamagedObject } from '../../repository/records-listing.ts'
 import { Reports } from '../../repository/reports.ts'
@@ -60,41 +59,10 @@ function idOf(key: string): string {
 }
 
 /** Configs and key slots: an engine that is open for weeks would learn of their loss only when it is opened again. */
-export async function checkKeys(work: CheckWork): Promise<void> {
-  const { engine, signal, findings } = work
-  const { repository } = engine.repository
-  const { target, keyring, repositoryId } = repository
-  const numbers = await parsed(work, PREFIX.config, (key) => (key.area === 'config' ? key.n : undefined))
-  await noting(work, () => readConfigs(target, numbers, signal).then((configs) => verifyChain(configs, keyring)))
-  if (!keyring.encrypted) return
-  const keys = await parsed(work, PREFIX.keys, (key) => (key.area === 'keys' ? `${PREFIX.keys}${key.slot}` : undefined))
-  const slots = slotsOf(repositoryId, await readSlots(target, keys, signal))
-  for (const slot of slots) if ('error' in slot) findings.addDamaged(slot.key, slot.error, 'error')
-  if (slots.length > 0) return
-  const message = 'There is no key slot: whoever opens the repository next cannot, whatever key they have.'
-  findings.add(PREFIX.keys, { code: 'OBJECT_MISSING', message })
-}
-
-function verifyChain(configs: Parameters<typeof verifyConfigs>[0], keyring: Parameters<typeof verifyConfigs>[1]): void {
-  if (configs.length > 0) return void verifyConfigs(configs, keyring)
-  throw new BackupError('OBJECT_MISSING', 'The config of the repository is gone.', {
-    origin: 'repository',
-    details: { key: PREFIX.config },
-  })
-}
-
-async function parsed<T>(
-  { engine, signal }: CheckWork,
-  prefix: string,
-  pick: (key: NonNullable<ReturnType<typeof parseKey>>) => T | undefined,
-): Promise<T[]> {
-  const found: T[] = []
-  for await (const { key } of engine.repository.repository.target.list(prefix, { signal })) {
-    const known = parseKey(key)
-    const picked = known && pick(known)
-    if (picked !== undefined) found.push(picked)
+export async function checkKeys({ engine, signal, findings }: CheckWork): Promise<void> {
+  for (const { object, ...trouble } of await checkRepositoryKeys(engine.repository.repository.keys, signal)) {
+    findings.add(object, trouble)
   }
-  return found
 }
 
 /** Failures of the repository are findings; those of the target are not. */

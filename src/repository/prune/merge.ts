@@ -19,6 +19,8 @@ export interface MergeOptions {
   /** Packs that are dead. */
   dead: ReadonlySet<string>
   signal: AbortSignal
+  /** Fragments of older key epochs are written again, whatever they say. */
+  rekeyOldData?: boolean | undefined
   /** Of a new fragment. For tests; else 32 random bytes in hex. */
   nameOf?: ((raw: Uint8Array) => string) | undefined
 }
@@ -31,11 +33,11 @@ export interface MergeResult {
 
 /** Anybody may do this at any time: the new fragment is there before the ones go that it was made of, and only those go. */
 export async function mergeFragments(options: MergeOptions): Promise<MergeResult> {
-  const { target, vault, thread, runId, dead, signal } = options
+  const { target, vault, thread, runId, dead, signal, rekeyOldData } = options
   const keys: string[] = []
   for await (const { key } of target.list(PREFIX.index, { signal })) if (parseKey(key)) keys.push(key)
   const names = new Uint8Array(Buffer.from([...dead].join(''), 'hex'))
-  const session = await thread.open('prune-fragments', { vault, dead: names, runId }, {})
+  const session = await thread.open('prune-fragments', { vault, dead: names, runId, rekeyOldData }, {})
   const result = { merged: 0, stored: 0 }
   try {
     const get = async (key: string): Promise<{ key: string; bytes: Uint8Array<ArrayBuffer> | undefined }> => ({

@@ -3,6 +3,7 @@ import { BackupError } from '../../errors.ts'
 import { PREFIX, parseKey } from '../keys-layout.ts'
 import type { Records } from '../records.ts'
 import { type ContentsOptions, type KnownPack, PruneContents } from './contents.ts'
+import { packsOfOldEpochs } from './epochs.ts'
 import { RootListing, type Roots } from './roots.ts'
 
 export interface SurveyOptions extends ContentsOptions {
@@ -13,6 +14,8 @@ export interface SurveyOptions extends ContentsOptions {
   expiry: Date
   /** A pack is rewritten when so much of it is needed by nobody: above 0, up to 1. */
   minDeadShare: number
+  /** Packs of older key epochs are rewritten too, whatever is dead of them. */
+  rekeyOldData?: boolean | undefined
   onPhase(phase: 'list' | 'mark'): void
 }
 
@@ -98,7 +101,7 @@ async function surveyOnce(
     ...strangers(packs, named, dead),
     ...(isTrashIncomplete && { unlisted: [] }),
     isTrashIncomplete,
-    ...(await judge(contents, options.minDeadShare)),
+    ...(await judge(contents, options)),
     fragments: contents.index.fragments,
   }
 }
@@ -133,8 +136,10 @@ function strangers(
   return { unlisted, leftover }
 }
 
-async function judge(contents: PruneContents, minDeadShare: number): Promise<Pick<Survey, 'unneeded' | 'rewrite'>> {
+async function judge(contents: PruneContents, options: SurveyOptions): Promise<Pick<Survey, 'unneeded' | 'rewrite'>> {
+  const { minDeadShare, rekeyOldData } = options
   const tallies = await contents.choose()
+  const old = rekeyOldData ? await packsOfOldEpochs(contents.packs().values(), options) : new Set<string>()
   const unneeded: JudgedPack[] = []
   const rewrite: JudgedPack[] = []
   for (const known of contents.packs().values()) {
@@ -144,7 +149,7 @@ async function judge(contents: PruneContents, minDeadShare: number): Promise<Pic
     const isDoubled = known.places.some((at) => tallies[at.table]!.doubled[at.pack] === 1)
     const pack = { ...known, neededBytes, isDoubled }
     if (neededBytes === 0) unneeded.push(pack)
-    else if (all - neededBytes >= minDeadShare * all) rewrite.push(pack)
+    else if (all - neededBytes >= minDeadShare * all || old.has(known.name)) rewrite.push(pack)
   }
   rewrite.sort((a, b) => a.neededBytes / a.bytes - b.neededBytes / b.bytes)
   return { unneeded, rewrite }
