@@ -8,6 +8,8 @@ import { Scheduler } from './scheduler.ts'
 export interface Scene {
   objects: ReadonlyMap<string, Uint8Array>
   actors: Readonly<Record<string, Body>>
+  /** Listings, and deletions of several keys, are a step for each key. */
+  finely?: boolean
   /** What is wrong with the objects as they are; asked after each change. */
   check(objects: ReadonlyMap<string, Uint8Array>): string[]
   /** The same at the end, when all actors are over; it may go on with the objects by itself. */
@@ -95,7 +97,7 @@ class Explorer {
 
   /** One schedule: the path of the branch, then straight on. What else could be done on the way becomes branches. */
   private async schedule({ path, left }: Branch): Promise<void> {
-    const scheduler = new Scheduler(this.scene.objects)
+    const scheduler = new Scheduler(this.scene.objects, this.scene.finely)
     for (const [name, body] of Object.entries(this.scene.actors)) await scheduler.start(name, body)
     const log: string[] = []
     const taken: Choice[] = []

@@ -48,10 +48,13 @@ export class Scheduler {
   /** Readable names of keys that are random. */
   private readonly labels = new Map<string, string>()
   private readonly versions = new Map<string, string>()
+  private readonly finely: boolean
   private stateHash = 0
 
-  constructor(base: ReadonlyMap<string, Uint8Array>) {
+  /** `finely`: a listing is a step for each key, and a deletion of several too. */
+  constructor(base: ReadonlyMap<string, Uint8Array>, finely = false) {
     this.objects = new Map(base)
+    this.finely = finely
     for (const key of [...base.keys()]) this.setVersion(key, `base ${this.label(key, `base${this.labels.size}`)}`)
   }
 
@@ -171,15 +174,32 @@ export class Scheduler {
           return new Uint8Array(bytes.subarray(range?.start ?? 0, range?.end ?? bytes.length))
         }),
       stat: (key) => this.turn(actor, `stat ${key}`, 'reads', () => this.info(key)),
-      delete: (keys) =>
-        this.turn(actor, `delete ${keys.join(' ')}`, 'mutates', () => {
-          for (const key of keys) {
-            objects.delete(key)
-            this.setVersion(key, undefined)
-          }
-        }),
-      list: (prefix) => listed(this.turn(actor, `list ${prefix}`, 'reads', () => this.below(prefix))),
+      delete: async (keys) => {
+        for (const some of this.finely ? keys.map((key) => [key]) : [keys]) await this.deleted(actor, some)
+      },
+      list: (prefix) => this.listed(actor, prefix),
       close: async () => {},
+    }
+  }
+
+  private deleted(actor: Actor, keys: readonly string[]): Promise<void> {
+    return this.turn(actor, `delete ${keys.join(' ')}`, 'mutates', () => {
+      for (const key of keys) {
+        this.objects.delete(key)
+        this.setVersion(key, undefined)
+      }
+    })
+  }
+
+  /** What comes or goes while it is listed may be in it or not, as in life. */
+  private async *listed(actor: Actor, prefix: string): AsyncGenerator<ObjectInfo> {
+    if (!this.finely) return yield* await this.turn(actor, `list ${prefix}`, 'reads', () => this.below(prefix, ''))
+    for (let last = ''; ; ) {
+      const after = last
+      const page = await this.turn(actor, `list ${prefix} after ${after}`, 'reads', () => this.below(prefix, after, 2))
+      if (page.length > 0) yield page[0]!
+      if (page.length < 2) return
+      last = this.labelOf(page[0]!.key)
     }
   }
 
@@ -204,10 +224,10 @@ export class Scheduler {
   }
 
   /** In an order that does not depend on random names. */
-  private below(prefix: string): ObjectInfo[] {
-    const keys = [...this.objects.keys()].filter((key) => key.startsWith(prefix))
+  private below(prefix: string, after: string, most = Number.POSITIVE_INFINITY): ObjectInfo[] {
+    const keys = [...this.objects.keys()].filter((key) => key.startsWith(prefix) && this.labelOf(key) > after)
     keys.sort((a, b) => (this.labelOf(a) < this.labelOf(b) ? -1 : 1))
-    return keys.map((key) => this.info(key)!)
+    return keys.slice(0, most).map((key) => this.info(key)!)
   }
 
   private label(key: string, label: string): string {
@@ -247,10 +267,6 @@ export class Scheduler {
 }
 
 const RANDOM_KEY = /^(packs|index)\//
-
-async function* listed(infos: Promise<ObjectInfo[]>): AsyncGenerator<ObjectInfo> {
-  yield* await infos
-}
 
 function notFound(key: string): BackupError {
   return new BackupError('TARGET_OBJECT_NOT_FOUND', `no ${key}`, { origin: 'target' })
