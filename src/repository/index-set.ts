@@ -12,12 +12,6 @@ import { PREFIX } from './keys-layout.ts'
 const MAX_TABLES = 12
 const LIST_AGAIN = 3
 
-export interface DamagedObject {
-  key: string
-  code: string
-  message: string
-}
-
 export class IndexSet {
   private readonly target: Target
   private readonly near: ObjectCache
@@ -46,6 +40,14 @@ export class IndexSet {
 
   get damaged(): readonly DamagedFragment[] {
     return this.damagedFragments
+  }
+
+  /** True, once, if fragments were sealed under keys that were not known: the next refresh reads them again. */
+  forgetNewEpochs(): boolean {
+    const unread = this.damagedFragments.filter(({ isNewEpoch }) => isNewEpoch)
+    for (const { key } of unread) this.loaded.delete(key)
+    this.damagedFragments = this.damagedFragments.filter(({ isNewEpoch }) => !isNewEpoch)
+    return unread.length > 0
   }
 
   get fragments(): number {
