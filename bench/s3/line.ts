@@ -9,6 +9,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 export interface Traffic {
   /** By method; a GET that lists is LIST. */
   readonly requests: Record<string, number>
+  /** The same by method and by what the key, or the prefix of a list, begins with: 'PUT packs'. */
+  readonly kinds: Record<string, number>
   /** Requests that wait for a word of the gateway before they send their body: a round trip more. */
   readonly expecting: number
   readonly connections: number
@@ -22,7 +24,7 @@ const MAX_QUEUED = 8 * 1024 * 1024
 const HEAD_END = '\r\n\r\n'
 
 function nothing(): { -readonly [K in keyof Traffic]: Traffic[K] } {
-  return { requests: {}, expecting: 0, connections: 0, upBytes: 0, downBytes: 0 }
+  return { requests: {}, kinds: {}, expecting: 0, connections: 0, upBytes: 0, downBytes: 0 }
 }
 let traffic = nothing()
 
@@ -55,9 +57,18 @@ class RequestCounter {
     const isList = method === 'GET' && /[?&](list-type|prefix|location)\b/.test(path)
     const name = isList ? 'LIST' : method
     traffic.requests[name] = (traffic.requests[name] ?? 0) + 1
+    const kind = `${name} ${areaOf(path)}`
+    traffic.kinds[kind] = (traffic.kinds[kind] ?? 0) + 1
     if (/^expect:/im.test(head)) traffic.expecting++
     this.#bodyLeft = Number(/^content-length: *(\d+)/im.exec(head)?.[1] ?? 0)
   }
+}
+
+/** What comes after the bucket, up to the next slash. */
+function areaOf(path: string): string {
+  const url = new URL(path, 'http://gateway')
+  const key = url.searchParams.get('prefix') ?? decodeURIComponent(url.pathname).split('/').slice(2).join('/')
+  return key.split('/')[0] || 'bucket'
 }
 
 /** One way of a connection: what comes in goes out after `delayMs`, in order. */

@@ -1,5 +1,4 @@
 /** The programs with a bucket for their repository, at their defaults. */
-import { join } from 'node:path'
 import type { TestS3 } from '../../test/servers/s3.ts'
 import type { Command } from '../measure.ts'
 import { holdfastPeer } from '../peers/holdfast.ts'
@@ -27,7 +26,7 @@ const holdfast: S3Peer = {
     const options = { provider: 'ceph', endpoint, bucket, region, credentials: { accessKeyId, secretAccessKey } }
     const command = make(holdfastPeer)
     // Where the local cache goes: fresh, as restic's.
-    const env = { BENCH_S3: JSON.stringify(options), XDG_CACHE_HOME: join(scratch, 'cache') }
+    const env = { BENCH_S3: JSON.stringify(options), TMPDIR: scratch }
     return { ...command, env: { ...command.env, ...env } }
   },
 }

@@ -19,6 +19,7 @@ const PEERS: readonly Peer[] = ['holdfast', 'restic']
 const STEP_NAMES: Record<Step, string> = {
   first: 'first backup',
   unchanged: 'unchanged',
+  'unchanged-cold': 'unchanged, nothing cached',
   'unchanged-open': 'unchanged, open engine',
   restore: 'restore all',
 }
@@ -160,7 +161,7 @@ function memory(rows: readonly Row[], cores: number): NumberRow {
 export function judge({ machine, result: { rows } }: Report): NumberRow[] {
   return [
     ...SETS.flatMap((set) => [faster(rows, set, 'first'), faster(rows, set, 'restore')]),
-    ...(['first', 'unchanged', 'restore'] as const).map((step) => fewer(rows, step)),
+    ...(['first', 'unchanged', 'unchanged-cold', 'restore'] as const).map((step) => fewer(rows, step)),
     memory(rows, machine.cores),
   ]
 }

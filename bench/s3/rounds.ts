@@ -11,7 +11,7 @@ import { type Gateway, type Line, openLine } from './gateway.ts'
 import type { Traffic } from './line.ts'
 import type { S3Peer, S3Place } from './peers.ts'
 
-export const STEPS = ['first', 'unchanged', 'unchanged-open', 'restore'] as const
+export const STEPS = ['first', 'unchanged', 'unchanged-cold', 'unchanged-open', 'restore'] as const
 export type Step = (typeof STEPS)[number]
 export const SETS = ['loopback', 'delayed'] as const
 export type SetName = (typeof SETS)[number]
@@ -116,7 +116,10 @@ class Round {
 
   async backups(step: Step): Promise<void> {
     for (const peer of this.#peers) {
-      const place = this.#place(peer)
+      const known = this.#place(peer)
+      // On a machine that has seen nothing of the repository: its cache is empty.
+      const place = step === 'unchanged-cold' ? { ...known, scratch: join(known.scratch, 'cold') } : known
+      mkdirSync(place.scratch, { recursive: true })
       const command = peer.command(place, ({ backup }) => backup(place, this.#options.data))
       this.#keep(await this.#run(peer, step, command))
     }
@@ -190,6 +193,7 @@ async function runRound(
   await round.prepare()
   await round.backups('first')
   await round.backups('unchanged')
+  await round.backups('unchanged-cold')
   await round.openBackups()
   await round.restores()
   await round.clean()

@@ -62,10 +62,10 @@ export class Reading {
   }
 
   private handlers(signal: AbortSignal): Handlers {
-    const { cache } = this.engine.repository.repository
+    const { repository, index } = this.engine.repository
+    const fetch = (request: RangeRequest): Promise<Uint8Array<ArrayBuffer>> => this.range(request, signal)
     return {
-      range: async (request: RangeRequest) =>
-        moved(await rangeThrough(cache, request, () => this.range(request, signal))),
+      range: async (request: RangeRequest) => moved(await rangeThrough(repository.cache, request, fetch, index.pages)),
     }
   }
 

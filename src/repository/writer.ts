@@ -18,7 +18,6 @@ import type { RangeRequest } from '../workers/segment-open.ts'
 import type { VaultPlain } from '../workers/vault.ts'
 import { keepTree } from './cache/keep-tree.ts'
 import { type ObjectCache, rangeThrough } from './cache/object-cache.ts'
-import type { PagesAhead } from './cache/pages-ahead.ts'
 import { confirmStored } from './confirm-stored.ts'
 import type { IndexSet } from './index-set.ts'
 import { indexKey, PREFIX, packKey } from './keys-layout.ts'
@@ -55,7 +54,6 @@ const CLAIMS_GROWTH = 4
 
 export class RepositoryWriter {
   private readonly options: WriterOptions
-  private readonly pages: PagesAhead
   private readonly facts: PackFacts[] = []
   private unrecorded: PackFacts[] = []
   private fragmentKeys: string[] = []
@@ -78,7 +76,6 @@ export class RepositoryWriter {
 
   private constructor(options: WriterOptions) {
     this.options = options
-    this.pages = options.index.pages.eager
     this.stop = linkAbort(options.signal)
     this.claims.push(IdTable.create(FIRST_CLAIMS))
   }
@@ -95,9 +92,8 @@ export class RepositoryWriter {
   }
 
   private async start(): Promise<void> {
-    const { target, threads, vault, index, onUnreadable } = this.options
-    const claims = this.claims.map(({ plain }) => plain)
-    const store: StorePlain = { tables: index.plain, claims, packBytes: packBytesFor(target) }
+    const { threads, vault, onUnreadable } = this.options
+    const store = this.storePlain()
     const last = threads.at(-1)!
     const opening = [
       this.openSession(last, 'tree', { vault, store }),
@@ -113,12 +109,16 @@ export class RepositoryWriter {
     this.ingest = ingest
   }
 
+  private storePlain(): StorePlain {
+    const { target, index } = this.options
+    const claims = this.claims.map(({ plain }) => plain)
+    return { tables: index.plain, claims, packBytes: packBytesFor(target) }
+  }
+
   /** One more session that fills packs of this run. Its `finish` is called with that of the others. */
   async add(service: string, init: object): Promise<Session> {
-    const { target, vault, index, threads } = this.options
-    const claims = this.claims.map(({ plain }) => plain)
-    const store: StorePlain = { tables: index.plain, claims, packBytes: packBytesFor(target) }
-    const session = await this.openSession(threads[0]!, service, { ...init, vault, store })
+    const { vault, threads } = this.options
+    const session = await this.openSession(threads[0]!, service, { ...init, vault, store: this.storePlain() })
     this.added.push(session)
     return session
   }
@@ -140,10 +140,10 @@ export class RepositoryWriter {
   }
 
   private async range(request: RangeRequest): Promise<Moved> {
-    const { target, cache, signal } = this.options
+    const { target, cache, index, signal } = this.options
     const fetch = ({ pack, start, end }: RangeRequest): Promise<Uint8Array<ArrayBuffer>> =>
       getRange(target, pack, { start, end }, signal)
-    const bytes = await rangeThrough(cache, request, fetch, this.pages)
+    const bytes = await rangeThrough(cache, request, fetch, index.pages.eager)
     return new Moved(bytes, [bytes.buffer])
   }
 
@@ -173,6 +173,11 @@ export class RepositoryWriter {
     } finally {
       this.puts.delete(put)
     }
+  }
+
+  /** Names of the packs that this run has stored. */
+  get storedPacks(): string[] {
+    return this.facts.map(({ name }) => hex(name))
   }
 
   private isCheckpointDue(): boolean {

@@ -13,9 +13,10 @@ const CHUNK_COLUMNS = 3
 const COLUMN_BYTES = CHUNK_COLUMNS * 4
 /** Columns of a segment: pack number, offset in the pack, stored bytes, raw bytes. */
 const SEGMENT_COLUMNS = 4
-const PACK_COLUMNS = 2
+const PACK_COLUMNS = 3
 const PACK_BYTES_COLUMN = 0
 const PACK_STATE_COLUMN = 1
+const PACK_TREE_COLUMN = 2
 /** A prune that is under way has named it: it can be read, and nothing new may rely on it. */
 const CONDEMNED = 1
 const ABSENT = 2
@@ -75,6 +76,7 @@ export class ChunkTable {
       const directory = decodeDirectory(pack.directory)
       table.packNames.set(pack.name, number * 32)
       table.packs[number * PACK_COLUMNS + PACK_BYTES_COLUMN] = pack.packBytes
+      table.packs[number * PACK_COLUMNS + PACK_TREE_COLUMN] = Number(directory.kind === 'tree')
       let at = 0
       for (const row of directory.segments) {
         table.segments.set([number, row.offset, row.storedBytes, row.rawBytes], segment * SEGMENT_COLUMNS)
@@ -107,12 +109,8 @@ export class ChunkTable {
   }
 
   get sizeBytes(): number {
-    return (
-      this.ids.sizeBytes +
-      this.plain.segments.byteLength +
-      this.plain.packs.byteLength +
-      this.plain.packNames.byteLength
-    )
+    const { segments, packs, packNames } = this.plain
+    return this.ids.sizeBytes + segments.byteLength + packs.byteLength + packNames.byteLength
   }
 
   private near = 0
@@ -228,6 +226,10 @@ export class ChunkTable {
 
   packSize(number: number): number {
     return this.packs[number * PACK_COLUMNS + PACK_BYTES_COLUMN]!
+  }
+
+  packIsTree(number: number): boolean {
+    return this.packs[number * PACK_COLUMNS + PACK_TREE_COLUMN] === 1
   }
 
   packIsAbsent(number: number): boolean {

@@ -33,12 +33,14 @@ const MAX_WAITING_PACKS = 1
 class Gatherer {
   readonly raw = Buffer.from(new ArrayBuffer(SEGMENT_BYTES))
   readonly compress: boolean
+  readonly metadata: boolean
   length = 0
   rows = Buffer.from(new ArrayBuffer(256 * CHUNK_ROW_BYTES))
   rowBytes = 0
 
-  constructor(compress: boolean) {
+  constructor(compress: boolean, metadata: boolean) {
     this.compress = compress
+    this.metadata = metadata
   }
 
   addRow(id: Uint8Array, length: number): void {
@@ -55,8 +57,13 @@ class Gatherer {
 
 /** Segments under way. Streams that are read side by side have each their own, or reading one back would fetch both. */
 class Lane {
-  readonly compressible = new Gatherer(true)
-  readonly incompressible = new Gatherer(false)
+  readonly compressible: Gatherer
+  readonly incompressible: Gatherer
+
+  constructor(metadata = false) {
+    this.compressible = new Gatherer(true, metadata)
+    this.incompressible = new Gatherer(false, metadata)
+  }
 }
 
 export class ChunkStore {
@@ -69,7 +76,10 @@ export class ChunkStore {
   private readonly ownClaims = new Set<string>()
   private readonly packs: PackBuilder
   private readonly common = new Lane()
-  private readonly lanes = [this.common]
+  /** Whoever compares with this snapshot reads all lists, and no content: they would fetch a segment of it for each. */
+  private readonly listLane = new Lane(true)
+  readonly listSink: ChunkSink = { put: (buffer, start, end) => this.putIn(this.listLane, buffer, start, end) }
+  private readonly lanes = [this.common, this.listLane]
   private readonly waiting = new Set<Promise<void>>()
   private failure: unknown
 
@@ -97,7 +107,7 @@ export class ChunkStore {
   openLane(): ChunkSink {
     const lane = new Lane()
     this.lanes.push(lane)
-    return { put: (buffer, start, end) => this.putIn(lane, buffer, start, end) }
+    return { put: (buffer, start, end) => this.putIn(lane, buffer, start, end), listSink: this.listSink }
   }
 
   private putIn(lane: Lane, buffer: Uint8Array, start: number, end: number): Uint8Array {
@@ -139,7 +149,7 @@ export class ChunkStore {
     if (gatherer.rowBytes === 0) return
     const raw = gatherer.raw.subarray(0, gatherer.length)
     const rows = gatherer.rows.subarray(0, gatherer.rowBytes)
-    this.counters.storedBytes += this.packs.add(raw, rows, gatherer.compress)
+    this.counters.storedBytes += this.packs.add(raw, rows, gatherer.compress, gatherer.metadata || undefined)
     gatherer.length = 0
     gatherer.rowBytes = 0
   }

@@ -9,6 +9,8 @@ const MAX_LIST_REFS = 2048
 
 export interface ChunkSink {
   put(buffer: Uint8Array, start: number, end: number): Uint8Array
+  /** For chunk lists, where they are kept apart from what is put here. */
+  readonly listSink?: ChunkSink
 }
 
 /** Stores a finished record as a chunk; gives its id. */
@@ -54,7 +56,7 @@ export class ListBuilder {
     this.above ??= new ListBuilder(this.sink, this.level + 1)
     const record = encodeList(refs, this.level)
     const sizeBytes = refs.reduce((sum, ref) => sum + ref.sizeBytes, 0)
-    this.above.add({ id: putRecord(this.sink, record), sizeBytes, chunkBytes: record.length })
+    this.above.add({ id: putRecord(this.sink.listSink ?? this.sink, record), sizeBytes, chunkBytes: record.length })
   }
 
   finish(name: string): StreamRefs {

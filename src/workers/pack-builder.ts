@@ -23,6 +23,8 @@ import type { Vault } from './vault.ts'
 
 export interface FinishedPack extends PackFacts {
   kind: PackKind
+  /** Segments of pages and lists: what a later run reads again. */
+  metadata: readonly Pick<SegmentRow, 'offset' | 'storedBytes'>[]
   /** From offset 0 of a buffer that nothing else uses; the buffer may be longer. */
   bytes: Uint8Array<ArrayBuffer>
 }
@@ -39,6 +41,7 @@ export class PackBuilder {
   private pack: Uint8Array<ArrayBuffer> | undefined
   private position = 0
   private segments: SegmentRow[] = []
+  private metadata: SegmentRow[] = []
   private readonly rows = new ByteWriter(16 * 1024)
 
   /** `packBytes`: no pack becomes larger. */
@@ -50,7 +53,7 @@ export class PackBuilder {
   }
 
   /** Seals one segment. `rows` is its part of the directory: CHUNK_ROW_BYTES for each chunk. Returns stored bytes. */
-  add(raw: Uint8Array, rows: Uint8Array, compress: boolean): number {
+  add(raw: Uint8Array, rows: Uint8Array, compress: boolean, metadata = this.kind === 'tree'): number {
     const chunks = rows.length / CHUNK_ROW_BYTES
     for (let attempt = 0; attempt < 2; attempt++) {
       const pack = this.pack ?? this.begin()
@@ -58,7 +61,9 @@ export class PackBuilder {
       const written = this.vault.sealer.sealInto(pack.subarray(0, room), this.position, 'content', raw, { compress })
       if (written >= 0) {
         this.compare(pack, raw)
-        this.segments.push({ offset: this.position, storedBytes: written, rawBytes: raw.length, chunks })
+        const row = { offset: this.position, storedBytes: written, rawBytes: raw.length, chunks }
+        this.segments.push(row)
+        if (metadata) this.metadata.push(row)
         this.rows.raw(rows)
         this.position += written
         return written
@@ -111,6 +116,7 @@ export class PackBuilder {
     writePackHeader(this.pack, randomBytes(PACK_RANDOM_BYTES))
     this.position = PACK_HEADER_BYTES
     this.segments = []
+    this.metadata = []
     this.rows.reset()
     return this.pack
   }
@@ -126,7 +132,8 @@ export class PackBuilder {
     writeFooter(pack, end, this.position, written)
     const bytes = pack.subarray(0, end + FOOTER_BYTES)
     this.pack = undefined
-    this.onFull({ kind: this.kind, name: sha256(bytes), packBytes: bytes.length, directory, bytes })
+    const { kind, metadata } = this
+    this.onFull({ kind, metadata, name: sha256(bytes), packBytes: bytes.length, directory, bytes })
   }
 
   /** A buffer that came back from an upload, to be filled again. */

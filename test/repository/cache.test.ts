@@ -12,9 +12,11 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { BackupError } from '../../src/errors.ts'
 import type { Warning } from '../../src/events.ts'
 import { DiskCache } from '../../src/repository/cache/disk-cache.ts'
 import { rangeThrough } from '../../src/repository/cache/object-cache.ts'
+import { PagesAhead } from '../../src/repository/cache/pages-ahead.ts'
 
 const HEX = 'ab'.repeat(32)
 const FRAGMENT = `index/${HEX}`
@@ -175,5 +177,34 @@ describe('a range of a pack', () => {
     await rangeThrough(cache, { ...request, metadata: true, again: true }, fetch)
     expect(fetched).toBe(5)
     expect(filesBelow()).toEqual([])
+  })
+
+  it('of pages brings along what lies behind it, for all who ask meanwhile', async () => {
+    const cache = cacheIn()
+    const pack = bytesOf('0123456789ABCDEFGHIJ')
+    const segments = [0, 5, 10, 15].map((offset) => ({ offset, storedBytes: 5 }))
+    const asked: string[] = []
+    let isCut = false
+    const fetch = async ({ start, end }: { start: number; end: number }) => {
+      asked.push(`${start}-${end}`)
+      if (isCut && end > 15) throw new BackupError('OBJECT_CORRUPT', 'cut', { origin: 'repository' })
+      return pack.slice(start, end)
+    }
+    const ahead = new PagesAhead(cache, (name) => (name === HEX ? segments : undefined))
+    const page = (start: number) => ({ pack: HEX, start, end: start + 5, metadata: true })
+    const read = async (start: number, more: object = {}) => {
+      return Buffer.from(await rangeThrough(cache, { ...page(start), ...more }, fetch, ahead)).toString()
+    }
+    const both = await Promise.all([ahead.read(page(5), fetch), ahead.read(page(15), fetch)])
+    expect(both.map(String)).toEqual([bytesOf('56789'), bytesOf('FGHIJ')].map(String))
+    expect(await read(10)).toBe('ABCDE')
+    expect(asked.splice(0)).toEqual(['5-20'])
+    expect(await read(10, { again: true })).toBe('ABCDE')
+    expect(asked.splice(0), 'what was no good comes alone').toEqual(['10-15'])
+    isCut = true
+    expect(await read(0)).toBe('01234')
+    expect(asked.splice(0), 'damage further on is not that of the first').toEqual(['0-20', '0-5'])
+    expect(await read(0, { pack: HEX.replace('a', 'b') })).toBe('01234')
+    expect(asked, 'contents').toEqual(['0-5'])
   })
 })

@@ -1,6 +1,7 @@
 /** What a local copy of stored bytes has to offer. Who reads from it authenticates the bytes as if they came from the target. */
 import type { RangeRequest } from '../../workers/segment-open.ts'
 import { packKey } from '../keys-layout.ts'
+import type { FetchRange, PagesAhead } from './pages-ahead.ts'
 
 /** A record, or a range of a pack. What is kept under it never changes, but for snapshots: see `RecordListing`. */
 export interface CachedItem {
@@ -33,22 +34,25 @@ export const NO_CACHE: ObjectCache = {
 
 /**
  * A worker's request for a range of a pack. Metadata (pages, lists, facts) is kept; what the worker could not use comes
- * from the target itself the next time.
+ * from the target itself the next time. With `ahead` its neighbours come along.
  */
 export async function rangeThrough(
   cache: ObjectCache,
-  { pack, start, end, metadata = false, again = false }: RangeRequest,
-  fetch: () => Promise<Uint8Array<ArrayBuffer>>,
+  request: RangeRequest,
+  fetch: FetchRange,
+  ahead?: PagesAhead,
 ): Promise<Uint8Array<ArrayBuffer>> {
+  const { pack, start, end, metadata = false, again = false } = request
   const item = { key: packKey(pack), start, bytes: end - start }
   if (again) {
     await cache.drop(item)
-    return await fetch()
+    return await fetch(request)
   }
-  if (!metadata) return await fetch()
+  if (!metadata) return await fetch(request)
   const kept = await cache.get(item)
   if (kept !== undefined) return kept
-  const fetched = await fetch()
+  if (ahead) return await ahead.read(request, fetch)
+  const fetched = await fetch(request)
   await cache.put(item, fetched)
   return fetched
 }

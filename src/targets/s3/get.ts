@@ -16,11 +16,13 @@ export async function getObject(
   const at = { Bucket: connection.bucket, Key: settings.prefix + key }
   const Range = range && { Range: `bytes=${range.start}-${range.end - 1}` }
   try {
-    return await connection.send(
+    const bytes = await connection.send(
       (sdk) => new sdk.GetObjectCommand({ ...at, ...Range }),
       signal,
       (output: GetObjectCommandOutput) => bodyOf(place, key, output, range),
     )
+    place.seen = true
+    return bytes
   } catch (error) {
     if (isAbsent(error)) throw notFound(key, { bucket: at.Bucket })
     throw connection.errorOf(error, { operation: 'get', key: at.Key, signal })

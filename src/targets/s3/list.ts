@@ -13,6 +13,7 @@ export async function* listObjects(place: Place, prefix: string, { signal }: Cal
   for (let token: string | undefined, more = true; more; ) {
     const page = await pageAt(place, whole, token, signal)
     if (!isListing(page)) throw strange('that is none', whole)
+    place.seen = true
     const rows = new Set<string>()
     for (const row of page.Contents ?? []) {
       const info = infoOf(place, row, whole)
