@@ -16,6 +16,9 @@ export const FLAG_FORCE_READ = 2
  */
 export const FLAG_LATE_FACTS = 4
 
+/** Its extended attributes are not known yet: they are asked for where it is not known to be unchanged. */
+export const FLAG_XATTRS = 8
+
 export interface EntryBatch {
   count: number
   /** For each entry u32 meta bytes, then the meta. */

@@ -31,6 +31,9 @@ export const TYPE_BLOB = 9
 /** Any other type; its name stands in the attribute `holdfast.type`. */
 export const TYPE_OTHER = 255
 
+/** Attribute: an object of the entry's extended attributes (ACLs are some too), name to value in base64. */
+export const XATTRS_ATTRIBUTE = 'holdfast.xattrs'
+
 export const MAX_PATH_BYTES = 1 << 16
 const MAX_LINK_BYTES = 1 << 16
 const MAX_GROUP_BYTES = 256
@@ -89,6 +92,19 @@ export function writeMeta(out: ByteWriter, meta: EntryMeta): void {
   if (meta.linkTarget !== undefined) out.latin1(meta.linkTarget)
   if (meta.linkGroup !== undefined) out.latin1(meta.linkGroup)
   if (meta.attributes !== undefined) out.utf8(JSON.stringify(meta.attributes))
+}
+
+/** A meta with extended attributes behind whatever other attributes it has. */
+export function withXattrs(meta: EntryMeta, xattrs: Readonly<Record<string, string>>): EntryMeta {
+  return { ...meta, attributes: { ...meta.attributes, [XATTRS_ATTRIBUTE]: xattrs } }
+}
+
+/** Those of an entry; undefined where it has none. */
+export function xattrsOf({ attributes }: Pick<EntryMeta, 'attributes'>): Readonly<Record<string, string>> | undefined {
+  const found = attributes?.[XATTRS_ATTRIBUTE]
+  if (typeof found !== 'object' || found === null || Array.isArray(found)) return undefined
+  const values = Object.entries(found).filter((each): each is [string, string] => typeof each[1] === 'string')
+  return values.length === 0 ? undefined : Object.fromEntries(values)
 }
 
 export function readMeta(input: ByteReader): EntryMeta {

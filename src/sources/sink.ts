@@ -102,6 +102,8 @@ export interface PlacePlan {
   readonly becomes?: string
   /** Try to set uid and gid. */
   readonly owner: boolean
+  /** Set extended attributes; 'missing': there is no way to, which is said of those that have some. Default false. */
+  readonly xattrs?: boolean | 'missing'
 }
 
 /**

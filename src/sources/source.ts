@@ -66,6 +66,8 @@ export interface ScanPlan {
   /** Read content even where metadata is unchanged. */
   readonly checksum: boolean
   readonly maxFileBytes: number | null
+  /** Ask for the extended attributes of what is not known to be unchanged. Default false. */
+  readonly xattrs?: boolean
 }
 
 /**

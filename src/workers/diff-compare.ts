@@ -1,6 +1,6 @@
 /** What is different between two forms of one entry. */
 import { isDeepStrictEqual } from 'node:util'
-import { type EntryMeta, typeName } from '../model/entry.ts'
+import { type EntryMeta, typeName, withXattrs, xattrsOf } from '../model/entry.ts'
 import type { DiffRow, DiffType } from './diff-rows.ts'
 import type { EntrySelector } from './entry-selector.ts'
 import { metaAt } from './listed-entry.ts'
@@ -37,6 +37,12 @@ export function hasOtherMetadata(before: EntryMeta, after: EntryMeta): boolean {
     (before.linkGroup === undefined) !== (after.linkGroup === undefined) ||
     !isDeepStrictEqual(before.attributes, after.attributes)
   )
+}
+
+/** Of an entry whose extended attributes nobody has asked for: they are taken to be as they were. */
+export function takeXattrs(before: EntryMeta, after: EntryMeta): void {
+  const xattrs = xattrsOf(before)
+  if (xattrs) after.attributes = withXattrs(after, xattrs).attributes
 }
 
 /** A change counts if either of its sides is selected: an entry that was changed before the time asked for may be new since. */

@@ -6,7 +6,7 @@ import { type StreamRefs, writeStreams } from '../model/streams.ts'
 import { ByteReader, ByteWriter } from '../util/bytes.ts'
 import { comparePaths } from '../util/paths.ts'
 import type { ChunkReader } from './chunk-reader.ts'
-import { hasOtherMetadata, isSelected } from './diff-compare.ts'
+import { hasOtherMetadata, isSelected, takeXattrs } from './diff-compare.ts'
 import { type DiffRow, type DiffType, type RowBatch, RowWriter } from './diff-rows.ts'
 import type { EntrySelector } from './entry-selector.ts'
 import { HASH_DIFFERS, HASH_UNKNOWN, type HashJob, type HashResult } from './hash.ts'
@@ -22,6 +22,8 @@ export interface LiveInit {
   checksum: boolean
   /** The source's fingerprints stand for content alone. Those of a file tree stand for inode and ctime, and count nothing. */
   exactFingerprints: boolean
+  /** The source does not say which extended attributes there are: those of the tree count nothing. */
+  ignoreXattrs?: boolean
 }
 
 export interface LiveBatch {
@@ -159,6 +161,7 @@ export class LiveDiff {
   private compare(base: EntryCursor, bytes: Buffer, index: number): void {
     const before = metaAt(base)
     const after = readMeta(new ByteReader(bytes))
+    if (this.init.ignoreXattrs) takeXattrs(before, after)
     if (typeName(before) !== typeName(after)) {
       this.add({ type: 'type-changed', before, after, isChecked: false })
       return

@@ -1,8 +1,9 @@
 /** Worker service 'ingest': reads local files, or takes streamed bytes, and gives back finished entry records. */
 import { BackupError } from '../errors.ts'
 import type { Warning } from '../events.ts'
-import { type EntryMeta, FINGERPRINT_BYTES, MetaPeek, readMeta, writeMeta } from '../model/entry.ts'
+import { type EntryMeta, FINGERPRINT_BYTES, MetaPeek, readMeta, TYPE_FILE, writeMeta } from '../model/entry.ts'
 import { type StreamRefs, writeStreams } from '../model/streams.ts'
+import { withXattrsOf } from '../sources/filesystem/xattr-records.ts'
 import { ByteReader, ByteWriter, varintBytes } from '../util/bytes.ts'
 import { ChunkStore, type StorePlain } from './chunk-store.ts'
 import { ContentWriter } from './content-writer.ts'
@@ -31,6 +32,8 @@ export interface ReadJob {
   /** As a scan made them; FINGERPRINT_BYTES each. */
   fingerprints: Uint8Array<ArrayBuffer>
   contentBytes: number
+  /** Entries without content are among them, and all are asked for their extended attributes. */
+  xattrs?: boolean
 }
 
 export const STATUS_OK = 0
@@ -93,6 +96,13 @@ class IngestService implements Service {
   }
 
   private async read(job: ReadJob): Promise<Moved> {
+    const results = await this.readAll(job)
+    // After what the fingerprints stand for: an attribute that is set meanwhile shows in the next backup's ctime.
+    if (job.xattrs) await results.addXattrs(job)
+    return results.take()
+  }
+
+  private async readAll(job: ReadJob): Promise<ResultWriter> {
     // Or jobs that wait here would keep the scan and the merge in this thread waiting, and with them the other threads.
     await this.host.yield()
     this.host.throwIfAborted()
@@ -105,7 +115,13 @@ class IngestService implements Service {
     for (let i = 0; i < job.count; i++) {
       const end = input.u32() + input.position
       const start = input.position
+      const type = input.bytes[start]
       peek.read(input)
+      if (job.xattrs && (type !== TYPE_FILE || peek.sizeBytes === 0)) {
+        results.addEmpty(input.bytes.subarray(start, end), job.fingerprints, i)
+        input.position = end
+        continue
+      }
       const path = `${job.root}/${peek.path.slice(job.prefixBytes)}`
       const id = this.small.read(path, peek.sizeBytes, job, i)
       input.position = start
@@ -114,7 +130,7 @@ class IngestService implements Service {
       input.position = end
       if (store.isBacklogged) await store.drain()
     }
-    return results.take()
+    return results
   }
 
   /** The next piece of a stream. Its buffer goes back, to be filled again. */
@@ -156,6 +172,7 @@ class ResultWriter {
   private readonly statuses: Uint8Array<ArrayBuffer>
   private readonly warnings: Warning[] = []
   private readBytes = 0
+  private dressed: Uint8Array<ArrayBuffer> | undefined
 
   constructor(count: number) {
     this.statuses = new Uint8Array(count)
@@ -192,9 +209,30 @@ class ResultWriter {
     this.readBytes += sizeBytes
   }
 
+  /** An entry without content, as it was scanned. */
+  addEmpty(meta: Uint8Array, fingerprints: Uint8Array, index: number): void {
+    const { records } = this
+    const at = records.reserve(4)
+    records.varint(meta.length)
+    records.raw(meta)
+    records.varint(1)
+    records.u8(0)
+    records.bytes.writeUInt32LE(records.length - at - 4, at)
+    const from = index * FINGERPRINT_BYTES
+    this.fingerprints.raw(fingerprints.subarray(from, from + FINGERPRINT_BYTES))
+  }
+
+  async addXattrs(job: ReadJob): Promise<void> {
+    const { bytes, warnings, failed } = await withXattrsOf(this.records.copy(), job, true)
+    this.dressed = bytes
+    this.warnings.push(...warnings)
+    // Nothing is known of these: the next backup looks again.
+    if (failed) this.fingerprints.view().fill(0)
+  }
+
   take(): Moved {
     const result: ReadResult = {
-      records: this.records.copy(),
+      records: this.dressed ?? this.records.copy(),
       fingerprints: this.fingerprints.copy(),
       statuses: this.statuses,
       warnings: this.warnings,

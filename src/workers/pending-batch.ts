@@ -1,6 +1,6 @@
 /** A merged batch: records that are known already, and places of those that a reader has yet to give. */
 import { FINGERPRINT_BYTES, MetaPeek } from '../model/entry.ts'
-import type { EntryBatch } from '../model/entry-batch.ts'
+import { type EntryBatch, FLAG_XATTRS } from '../model/entry-batch.ts'
 import { ByteReader, ByteWriter } from '../util/bytes.ts'
 import { type ReadJob, type ReadResult, STATUS_OK } from './ingest.ts'
 import type { KeptRun } from './kept-run.ts'
@@ -92,7 +92,7 @@ export class PendingBatch {
     this.metas.raw(meta)
   }
 
-  seal(source: string, { root, prefixBytes, follow }: EntryBatch): void {
+  seal(source: string, { root, prefixBytes, follow, flags }: EntryBatch): void {
     if (this.awaited === 0) return
     const { awaited: count, awaitedBytes: contentBytes } = this
     this.job = {
@@ -102,6 +102,8 @@ export class PendingBatch {
       follow,
       count,
       contentBytes,
+      // All entries of a scan have it, or none.
+      xattrs: (flags[0]! & FLAG_XATTRS) !== 0,
       metas: this.metas.copy(),
       fingerprints: this.awaitedFingerprints.copy(),
     }

@@ -94,6 +94,7 @@ class PlaceService implements Service {
       this.throwIfStopped()
       act(item)
     }
+    this.placer.flush()
   }
 
   private simple(meta: EntryMeta): void {
@@ -121,6 +122,7 @@ class PlaceService implements Service {
   private undoFiles(): void {
     for (const handle of this.begun.values()) this.placer.abandon({ ...handle, fd: -1 })
     this.begun.clear()
+    this.placer.abandonWaiting()
     const root = this.placer.locate()
     if (root !== undefined) this.made.removeFiles(root)
   }
@@ -139,6 +141,7 @@ class PlaceService implements Service {
       await this.mending(segments, () => this.fillPart(byNumber.get(part.file)!, part, segments))
     }
     segments.close()
+    this.placer.flush()
   }
 
   /** Does it again with other bytes where a segment was damaged: then nothing was made, or it is only written once more. */

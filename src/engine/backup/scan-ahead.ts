@@ -14,8 +14,8 @@ const LISTING_ENTRIES = 1024
 const LISTINGS_AHEAD_PER_THREAD = 3
 
 /** `scan`: a session of the service of that name. */
-export function scanAhead(scan: Session): AsyncGenerator<ScanAnswer> {
-  return inOrder(SCANS_AHEAD, () => scan.call<ScanAnswer>('next', BATCH_ENTRIES))
+export function scanAhead(scan: Session, entries = BATCH_ENTRIES): AsyncGenerator<ScanAnswer> {
+  return inOrder(SCANS_AHEAD, () => scan.call<ScanAnswer>('next', entries))
 }
 
 /**

@@ -96,6 +96,7 @@ async function compareSource(
     base: treeRoot(recordOf(base, source.name)),
     checksum,
     exactFingerprints: !source.session.scan,
+    ignoreXattrs: source.session.scan?.xattrs === false,
   })
   for await (const batch of liveBatches(reading, source)) await compare.push(batch)
   await compare.end()

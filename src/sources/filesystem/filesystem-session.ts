@@ -18,8 +18,9 @@ export class FilesystemSession implements SourceSession {
   }
 
   async describe(): Promise<Readonly<Record<string, Json>>> {
-    const { include, exclude } = this.scan
-    return { paths: this.paths, platform: process.platform, include, exclude, root: await describeRoot(this.scan) }
+    const { include, exclude, xattrs = false } = this.scan
+    const root = await describeRoot(this.scan)
+    return { paths: this.paths, platform: process.platform, include, exclude, xattrs, root }
   }
 
   entries(): AsyncIterable<readonly SourceEntry[]> {

@@ -1,11 +1,14 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import type { Warning } from '../../events.ts'
 import { parseSourceOptions } from '../options.ts'
 import { SOURCE_NAME, type Source } from '../source.ts'
 import { FilesystemSession } from './filesystem-session.ts'
 import { folder } from './folder.ts'
 import { checkGlob } from './globs.ts'
 import { planScan } from './plan-scan.ts'
+import { useXattrs, xattrsSchema } from './xattr-option.ts'
+import { READ_PROGRAM } from './xattrs.ts'
 
 export interface FilesystemOptions {
   /** First segment of every entry's path: 1 to 64 of letters, digits, '.', '_', '-'; not beginning with '.'. */
@@ -30,6 +33,12 @@ export interface FilesystemOptions {
   checksum?: boolean
   /** Leave out files of more bytes than this, with the warning ENTRY_SKIPPED. Default: no limit. */
   maxFileBytes?: number
+  /**
+   * Extended attributes and ACLs, by the program `getfattr` (package attr, Linux). Only entries that are not known to be
+   * unchanged are asked for theirs. 'auto' (default): where the program is there, else the warning XATTRS_UNAVAILABLE. True:
+   * without it `open()` throws PEER_MISSING. What the last snapshot was made without is read once more when they come in.
+   */
+  xattrs?: 'auto' | boolean
 }
 
 const PATH_RULE = 'must be the path of a folder or file, or a list of 1 to 1000 of them'
@@ -48,6 +57,7 @@ const schema = z.strictObject({
   oneFileSystem: flag,
   followSymlinks: flag,
   checksum: flag,
+  xattrs: xattrsSchema,
   maxFileBytes: z.exactOptional(
     z.number(BYTES_RULE).refine((bytes) => Number.isSafeInteger(bytes) && bytes >= 0, BYTES_RULE),
   ),
@@ -68,13 +78,18 @@ export function filesystem(options: FilesystemOptions): Source {
     name,
     kind: 'filesystem',
     async open(context) {
+      const warn = (warning: Warning): void =>
+        context.warn({ ...warning, details: { ...warning.details, source: name } })
+      const xattrs = useXattrs(rest.xattrs ?? 'auto', READ_PROGRAM, 'kept', warn)
+      const isNew = xattrs && context.parent !== undefined && context.parent.facts.xattrs !== true
       const plan = await planScan(paths, context.excludePaths ?? [], {
         include,
         exclude,
         oneFileSystem: rest.oneFileSystem ?? false,
         followSymlinks: rest.followSymlinks ?? false,
-        checksum: rest.checksum ?? false,
+        checksum: (rest.checksum ?? false) || isNew,
         maxFileBytes: rest.maxFileBytes ?? null,
+        xattrs,
       })
       return new FilesystemSession(name, paths, plan, context)
     },

@@ -137,6 +137,7 @@ export class FolderSession implements SinkSession {
   }
 
   async rollback(): Promise<void> {
+    this.placer.abandonWaiting()
     const created = this.created.splice(0)
     try {
       removeCreated(userToLatin1(this.staging.current), created)

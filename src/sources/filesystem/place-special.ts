@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import type { BackupError } from '../../errors.ts'
 import type { EntryMeta } from '../../model/entry.ts'
+import { programPath } from './long-paths.ts'
 import { placeError } from './place-errors.ts'
 import { RDEV_ATTRIBUTE } from './stat.ts'
 
@@ -31,7 +32,7 @@ export function splitDevice(device: bigint): { major: bigint; minor: bigint } {
  * input, since Node's arguments are text, and a name may be any bytes. False: this type, or this system, has no way.
  */
 export function makeSpecial(meta: EntryMeta, absolute: string): boolean {
-  const command = commandFor(meta, absolute)
+  const command = commandFor(meta, programPath(absolute))
   if (command === null || process.platform === 'win32') return false
   const input = Buffer.from(`${command.slice(1).join('\0')}\0`, 'latin1')
   const env = { PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' }

@@ -15,8 +15,6 @@ import {
   renameSync,
   symlinkSync,
   unlinkSync,
-  writeSync,
-  writevSync,
 } from 'node:fs'
 import { hex } from '../../crypto/hash.ts'
 import { randomBytes } from '../../crypto/random.ts'
@@ -28,6 +26,8 @@ import { placeError, placeFailure } from './place-errors.ts'
 import { FactSetter } from './place-facts.ts'
 import { type OnCreate, PlaceFolders, parentOf } from './place-folders.ts'
 import { makeSpecial } from './place-special.ts'
+import { writeAll, writeAround, writePart } from './place-write.ts'
+import { XattrSetter } from './place-xattrs.ts'
 import { nativePath } from './stat.ts'
 
 /** Names of files that are not whole yet begin like this. */
@@ -50,6 +50,7 @@ export interface PlaceHandle {
 export class Placer {
   private readonly folders: PlaceFolders
   private readonly facts: FactSetter
+  private readonly xattrs: XattrSetter
   private readonly warn: (warning: Warning) => void
   private readonly created: OnCreate
   private readonly temporaryStem: string
@@ -61,6 +62,7 @@ export class Placer {
     this.folders = new PlaceFolders(plan, created)
     this.hidden = plan.becomes !== undefined
     this.facts = new FactSetter(plan.owner)
+    this.xattrs = new XattrSetter(plan)
     this.warn = warn
     this.created = created
     this.temporaryStem = `${TEMPORARY_PREFIX}${hex(randomBytes(8))}-`
@@ -123,17 +125,41 @@ export class Placer {
     }
   }
 
-  /** Owner, mode, times; then its final name. On failure the temporary file is gone. */
+  /**
+   * Owner, mode, times; then its final name. On failure the temporary file is gone. One that has extended attributes has
+   * neither these nor its name before `flush`.
+   */
   finish(handle: PlaceHandle): void {
     const { meta, temporary } = handle
     try {
       this.facts.onOpenFile(handle.fd, meta)
       this.leave(handle)
-      if (!this.hidden) this.rename(meta.path, temporary)
     } catch (error) {
       throw this.failed(handle, 'finish', error)
     }
-    this.created(meta.path, false)
+    const done = (): void => this.publish(handle)
+    if (!this.xattrs.has(meta)) done()
+    else this.xattrs.add({ path: temporary, meta, done, giveUp: () => this.abandon(handle) })
+  }
+
+  private publish(handle: PlaceHandle): void {
+    const { path } = handle.meta
+    try {
+      if (!this.hidden) this.rename(path, handle.temporary)
+    } catch (error) {
+      throw this.failed(handle, 'finish', error)
+    }
+    this.created(path, false)
+  }
+
+  /** Extended attributes of all that is finished; before others need it by its name. */
+  flush(): void {
+    this.xattrs.flush()
+  }
+
+  /** Instead of `flush`, where all is to be undone: removes what was finished and has no name yet. */
+  abandonWaiting(): void {
+    this.xattrs.abandon()
   }
 
   /** Gives the file up and removes what there is of it. */
@@ -149,10 +175,18 @@ export class Placer {
   symlink(meta: EntryMeta): void {
     this.place(meta, 'make this link', (path) => symlinkSync(nativePath(meta.linkTarget ?? ''), path))
     this.setFacts(meta, (absolute) => this.facts.onLink(absolute, meta))
+    this.dress(meta)
+  }
+
+  /** What has its name already. */
+  private dress(meta: EntryMeta): void {
+    if (!this.xattrs.has(meta)) return
+    this.xattrs.add({ path: this.folders.absolute(meta.path), meta, done: () => {}, giveUp: () => {} })
   }
 
   /** Another name for a file that this run has placed. */
   link(meta: EntryMeta, existingPath: string): void {
+    this.flush()
     this.folders.ready(existingPath)
     const existing = nativePath(this.folders.absolute(existingPath))
     this.place(meta, 'make this hard link', (path) => linkSync(existing, path))
@@ -167,13 +201,18 @@ export class Placer {
     }
     this.created(meta.path, false)
     this.setFacts(meta, (absolute) => this.facts.onPath(absolute, meta, false))
+    this.dress(meta)
     return true
   }
 
   /** Final owner, mode and times of folders, deepest first, once all they hold is there. Ends with the owner warning. */
   finishDirectories(metas: readonly EntryMeta[]): void {
+    this.flush()
+    for (const meta of metas) this.makeDirectory(meta)
+    // While all may still be entered, and before their times and modes, which an ACL has a part in.
+    const dressed = metas.filter((meta) => this.xattrs.has(meta))
+    if (dressed.length > 0) this.xattrs.set(dressed.map((meta) => ({ path: this.folders.absolute(meta.path), meta })))
     for (const meta of metas) {
-      this.makeDirectory(meta)
       this.setFacts(meta, (absolute) => this.facts.onPath(absolute, meta, true))
     }
     this.flushWarnings()
@@ -182,6 +221,7 @@ export class Placer {
   /** The root's own owner, mode and times: the very last thing to be set. `meta.path` is ''. Makes it if it is not there. */
   finishRoot(meta: EntryMeta): void {
     this.folders.open('')
+    if (this.xattrs.has(meta)) this.xattrs.set([{ path: this.folders.root, meta }])
     this.setFacts(meta, (absolute) => this.facts.onPath(absolute, meta, true))
     this.flushWarnings()
   }
@@ -191,10 +231,11 @@ export class Placer {
     return this.folders.locate()
   }
 
-  /** Warns OWNER_NOT_RESTORED, once for all entries so far. Call it when the work is done. */
+  /** Warns OWNER_NOT_RESTORED and of extended attributes, once for all entries so far. Call it when the work is done. */
   flushWarnings(): void {
     const warning = this.facts.takeWarning()
     if (warning !== null) this.warn(warning)
+    for (const each of this.xattrs.takeWarnings()) this.warn(each)
   }
 
   private create(meta: EntryMeta, mode: number): PlaceHandle {
@@ -251,40 +292,5 @@ export class Placer {
   private warnSkipped({ path: latin1 }: EntryMeta): void {
     const path = latin1ToUser(latin1)
     this.warn({ code: 'ENTRY_SKIPPED', message: `${JSON.stringify(path)} is of a type that cannot be made here`, path })
-  }
-}
-
-/** As large as most file systems' blocks, and few have smaller ones. */
-const HOLE_BYTES = 4096
-const ZEROS = Buffer.alloc(HOLE_BYTES)
-
-/** All but the blocks of the file that would be nothing but zeros. */
-function writeAround(fd: number, position: number, bytes: Uint8Array): void {
-  let from = 0
-  for (
-    let at = (HOLE_BYTES - (position % HOLE_BYTES)) % HOLE_BYTES;
-    at + HOLE_BYTES <= bytes.length;
-    at += HOLE_BYTES
-  ) {
-    if (bytes[at] !== 0 || ZEROS.compare(bytes, at, at + HOLE_BYTES) !== 0) continue
-    writePart(fd, position, bytes, from, at)
-    from = at + HOLE_BYTES
-  }
-  writePart(fd, position, bytes, from, bytes.length)
-}
-
-function writePart(fd: number, position: number, bytes: Uint8Array, from: number, to: number): void {
-  for (let done = from; done < to; ) done += writeSync(fd, bytes, done, to - done, position + done)
-}
-
-function writeAll(fd: number, parts: readonly Uint8Array[]): void {
-  const wanted = parts.reduce((sum, part) => sum + part.length, 0)
-  if (wanted === 0) return
-  let done = parts.length === 1 ? writeSync(fd, parts[0]!) : writevSync(fd, parts)
-  if (done === wanted) return
-  for (const part of parts) {
-    const from = part.length - Math.min(part.length, Math.max(0, part.length - done))
-    done -= from
-    for (let at = from; at < part.length; ) at += writeSync(fd, part, at)
   }
 }

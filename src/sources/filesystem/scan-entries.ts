@@ -8,9 +8,12 @@ import { ByteReader } from '../../util/bytes.ts'
 import { latin1ToUser } from '../../util/paths.ts'
 import type { ScanPlan, SourceEntry } from '../source.ts'
 import { TreeScanner } from './scan.ts'
+import { dressBatch } from './xattr-records.ts'
 
 /** About half a millisecond between two turns of the event loop. */
 const ENTRIES_PER_TURN = 100
+/** Where a program is asked about each. */
+const ENTRIES_PER_QUESTION = 1000
 
 export interface ScanEntriesOptions {
   signal: AbortSignal
@@ -29,7 +32,9 @@ export async function* scanEntries(
     nowMs: Date.now,
   })
   for (;;) {
-    const { batch, done } = scanner.next(ENTRIES_PER_TURN)
+    const { batch: scanned, done } = scanner.next(plan.xattrs ? ENTRIES_PER_QUESTION : ENTRIES_PER_TURN)
+    const { batch, warnings } = plan.xattrs ? await dressBatch(scanned) : { batch: scanned, warnings: [] }
+    for (const warning of warnings) warn(warning)
     if (batch.count > 0) yield [...entriesOf(batch)]
     if (done) return
     await setImmediate()

@@ -3,7 +3,7 @@ import type { BigIntStats } from 'node:fs'
 import { BackupError } from '../../errors.ts'
 import type { Warning } from '../../events.ts'
 import { type EntryMeta, TYPE_FILE } from '../../model/entry.ts'
-import { BatchWriter, FLAG_CONTENT, FLAG_FORCE_READ } from '../../model/entry-batch.ts'
+import { BatchWriter, FLAG_CONTENT, FLAG_FORCE_READ, FLAG_XATTRS } from '../../model/entry-batch.ts'
 import { latin1ToUser } from '../../util/paths.ts'
 import type { ScanPlan } from '../source.ts'
 import { targetOf } from './look.ts'
@@ -27,11 +27,13 @@ export class EntryTaker {
   protected readonly options: ScanOptions
   protected readonly writer = new BatchWriter()
   private readonly contentFlags: number
+  private readonly allFlags: number
   private racyAfter = 0n
 
   constructor(plan: ScanPlan, options: ScanOptions) {
     this.plan = plan
     this.options = options
+    this.allFlags = plan.xattrs ? FLAG_XATTRS : 0
     this.contentFlags = plan.checksum ? FLAG_CONTENT | FLAG_FORCE_READ : FLAG_CONTENT
   }
 
@@ -65,8 +67,9 @@ export class EntryTaker {
   protected emit(meta: EntryMeta, stat: BigIntStats, flags: number): void {
     const { ctimeNs, ino, mtimeNs } = stat
     if (!timeFits(mtimeNs)) this.warnTime(meta, mtimeNs)
-    if (isRacy(stat, this.racyAfter) || !timeFits(ctimeNs)) this.writer.add(meta, flags, 0n, 0n)
-    else this.writer.add(meta, flags, ctimeNs, ino < 0n ? BigInt.asUintN(64, ino) : ino)
+    const all = flags | this.allFlags
+    if (isRacy(stat, this.racyAfter) || !timeFits(ctimeNs)) this.writer.add(meta, all, 0n, 0n)
+    else this.writer.add(meta, all, ctimeNs, ino < 0n ? BigInt.asUintN(64, ino) : ino)
   }
 
   protected leaveOut(relative: string, error: unknown): void {

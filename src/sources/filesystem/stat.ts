@@ -3,6 +3,7 @@ import type { BigIntStats } from 'node:fs'
 import { BackupError, type ErrorCode } from '../../errors.ts'
 import { type EntryMeta, TYPE_DIRECTORY, TYPE_FILE, TYPE_OTHER, TYPE_SYMLINK } from '../../model/entry.ts'
 import { isAscii, latin1ToUser } from '../../util/paths.ts'
+import { isLong, shortened } from './long-paths.ts'
 
 export const S_IFMT = 0o170000
 export const S_IFREG = 0o100000
@@ -20,9 +21,13 @@ const MIN_I64 = -(2n ** 63n)
 export const RDEV_ATTRIBUTE = 'holdfast.rdev'
 export const DEVICE_ATTRIBUTE = 'holdfast.device'
 
-/** A latin1 path in the form that Node takes: it encodes strings as UTF-8, so only ASCII may stay one. */
+/**
+ * A latin1 path in the form that Node takes: it encodes strings as UTF-8, so only ASCII may stay one. To be used at once:
+ * see long-paths.ts, whose errors it throws.
+ */
 export function nativePath(latin1: string): string | Buffer {
-  return isAscii(latin1) ? latin1 : Buffer.from(latin1, 'latin1')
+  const path = isLong(latin1) ? shortened(latin1) : latin1
+  return isAscii(path) ? path : Buffer.from(path, 'latin1')
 }
 
 function typeOf(format: number): number {

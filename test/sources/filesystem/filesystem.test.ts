@@ -53,7 +53,13 @@ describe('options', () => {
   it('become the plan that a worker scans by', async () => {
     mkdirSync(at('real'))
     symlinkSync('real', at('way'))
-    await using session = await open({ path: at('way'), exclude: ['*.tmp'], maxFileBytes: 5, checksum: true })
+    await using session = await open({
+      path: at('way'),
+      exclude: ['*.tmp'],
+      maxFileBytes: 5,
+      checksum: true,
+      xattrs: false,
+    })
     expect(session.scan).toEqual({
       kind: 'filesystem',
       roots: [{ path: at('real'), prefix: '' }],
@@ -64,6 +70,7 @@ describe('options', () => {
       followSymlinks: false,
       checksum: true,
       maxFileBytes: 5,
+      xattrs: false,
     })
     expect(await session.describe()).toMatchObject({ paths: [at('way')], platform: process.platform })
   })

@@ -50,14 +50,14 @@ describe('options', () => {
 
   it('become the plan that workers place by', async () => {
     const signal = new AbortController().signal
-    const session = await folder({ path: at('a/../b'), owner: false }).open({
+    const session = await folder({ path: at('a/../b'), owner: false, xattrs: false }).open({
       signal,
       runId: 'r',
       facts: {},
       warn: () => {},
     })
     const root = expect.stringMatching(`^${at('.b.holdfast-')}[0-9a-f]{16}$`)
-    expect(session.place).toEqual({ kind: 'folder', root, becomes: at('b'), owner: false })
+    expect(session.place).toEqual({ kind: 'folder', root, becomes: at('b'), owner: false, xattrs: false })
     expect(readdirSync(place.path)).toEqual([])
     mkdirSync(at('b'))
     expect((await open(at('b'))).place).toEqual({ kind: 'folder', root: at('b'), owner: true })
