@@ -6,6 +6,7 @@ import { ChunkIndex, ChunkTable, type ChunkTablePlain, type IndexedSegment } fro
 import type { BuiltTable, DamagedFragment, StoredFragment } from '../workers/index-build.ts'
 import type { Session } from '../workers/rpc.ts'
 import { NO_CACHE, type ObjectCache } from './cache/object-cache.ts'
+import { PagesAhead } from './cache/pages-ahead.ts'
 import { PREFIX } from './keys-layout.ts'
 
 /** Many small tables make look-ups slow (each is a probe of its own); beyond this they are built anew as one. */
@@ -27,6 +28,16 @@ export class IndexSet {
   constructor(target: Target, near: ObjectCache = NO_CACHE) {
     this.target = target
     this.near = near
+    this.pages = new PagesAhead(near, (pack) => this.treeSegments(pack))
+  }
+
+  private treeSegments(name: string): IndexedSegment[] | undefined {
+    for (const table of this.tables) {
+      for (let pack = 0; pack < table.packCount; pack++) {
+        if (table.packIsTree(pack) && table.packName(pack) === name) return table.segmentsOf(pack)
+      }
+    }
+    return undefined
   }
 
   /** Tables for a worker session; shared memory, nothing is copied. */
@@ -55,14 +66,6 @@ export class IndexSet {
   }
 
   get chunks(): number {
-  /** True, once, if fragments were sealed under keys that were not known: the next refresh reads them again. */
-  forgetNewEpochs(): boolean {
-    const unread = this.damagedFragments.filter(({ isNewEpoch }) => isNewEpoch)
-    for (const { key } of unread) this.loaded.delete(key)
-    this.damagedFragments = this.damagedFragments.filter(({ isNewEpoch }) => !isNewEpoch)
-    return unread.length > 0
-  }
-
     return this.tables.reduce((sum, table) => sum + table.chunks, 0)
   }
 
