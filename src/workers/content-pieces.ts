@@ -11,7 +11,7 @@ const WINDOWS = 4
 const MAX_WINDOW_SLICES = 4096
 
 /** A part of one chunk, or of a hole. */
-interface Slice {
+export interface Slice {
   ref: ChunkRef
   /** First byte taken, within the chunk. */
   from: number
@@ -19,7 +19,7 @@ interface Slice {
 }
 
 /** One whose bytes are on their way; undefined for a hole. */
-interface PlacedSlice extends Slice {
+export interface PlacedSlice extends Slice {
   chunk: (() => Promise<Uint8Array>) | undefined
 }
 
@@ -60,16 +60,23 @@ function newPiece(left: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(Math.min(PIECE_BYTES, left))
 }
 
+export interface AheadLimits {
+  windows: number
+  /** Of a window. */
+  slices: number
+}
+
 /** The same slices, with the segments of those to come under way. */
-async function* slicesAhead(
+export async function* slicesAhead(
   windows: Pick<SegmentWindows, 'open'>,
   all: AsyncGenerator<Slice>,
+  limits: AheadLimits = { windows: WINDOWS, slices: MAX_WINDOW_SLICES },
 ): AsyncGenerator<PlacedSlice> {
-  const gather = new Gather(windows, all)
+  const gather = new Gather(windows, all, limits.slices)
   const ahead: Window[] = []
   try {
     for (;;) {
-      for (let more = true; more && ahead.length < WINDOWS; ) {
+      for (let more = true; more && ahead.length < limits.windows; ) {
         const window = await gather.next()
         if (window) ahead.push(window)
         else more = false
@@ -88,12 +95,14 @@ async function* slicesAhead(
 class Gather {
   private readonly windows: Pick<SegmentWindows, 'open'>
   private readonly all: AsyncGenerator<Slice>
+  private readonly maxSlices: number
   /** Did not fit into the window before. */
   private waiting: Slice | undefined
 
-  constructor(windows: Pick<SegmentWindows, 'open'>, all: AsyncGenerator<Slice>) {
+  constructor(windows: Pick<SegmentWindows, 'open'>, all: AsyncGenerator<Slice>, maxSlices: number) {
     this.windows = windows
     this.all = all
+    this.maxSlices = maxSlices
   }
 
   async next(): Promise<Window | undefined> {
@@ -103,7 +112,7 @@ class Gather {
     const slices: PlacedSlice[] = []
     for (let slice: Slice | undefined = first; slice; slice = await this.take()) {
       const chunk = slice.ref.id && window.add(slice.ref)
-      if ((slice.ref.id && !chunk) || slices.length === MAX_WINDOW_SLICES) {
+      if ((slice.ref.id && !chunk) || slices.length === this.maxSlices) {
         this.waiting = slice
         break
       }
@@ -123,7 +132,7 @@ class Gather {
 }
 
 /** What of each chunk lies in the range. Lists that lie outside it are not fetched. */
-function slices(
+export function slices(
   reader: Pick<ChunkReader, 'list'>,
   stream: StreamRefs,
   start: number,
