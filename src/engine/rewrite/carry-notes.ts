@@ -3,7 +3,7 @@ import type { Note } from '../../model/note.ts'
 import type { RunContext } from '../run-context.ts'
 import type { EngineContext } from '../types-context.ts'
 
-/** Does nothing where the old one has no notes, or the new one has some already. */
+/** Does nothing where nobody has said anything of the old one, or somebody has of the new one already. */
 export async function carryNotes(
   engine: EngineContext,
   { signal, actor }: Pick<RunContext, 'signal' | 'actor'>,
@@ -12,10 +12,14 @@ export async function carryNotes(
 ): Promise<void> {
   const { notes } = engine.repository.repository
   const [{ note: old }, { note: own }] = await Promise.all([notes.of(from, { signal }), notes.of(to, { signal })])
-  if (!old || own) return
+  if (!old || !saysSomething(old) || (own && saysSomething(own))) return
   const { snapshot: _, at: __, actor: author = actor, lastVerified: ___, ...said } = old
-  const isSaid = said.holds.length > 0 || said.addTags.length > 0 || said.removeTags.length > 0
-  if (!isSaid && said.name === undefined && said.description === undefined) return
-  const change = (): Note => ({ ...said, snapshot: to, at: engine.clock.now() })
+  // What was proved of the new one in the meantime stays.
+  const change = (previous: Note): Note => ({ ...previous, ...said })
   await notes.write(to, change, { now: engine.clock.now(), signal, ...(author !== undefined && { actor: author }) })
+}
+
+function saysSomething({ holds, addTags, removeTags, name, description }: Note): boolean {
+  const isSaid = holds.length > 0 || addTags.length > 0 || removeTags.length > 0
+  return isSaid || name !== undefined || description !== undefined
 }

@@ -20,6 +20,7 @@ import type { RunContext } from '../run-context.ts'
 import { treeRoot } from '../snapshot-view.ts'
 import { loadFacts, type SourceFacts } from '../source-facts.ts'
 import type { EngineContext } from '../types-context.ts'
+import { requireReliable } from '../undo/reliable.ts'
 import { carryNotes } from './carry-notes.ts'
 import { repeatedTarget } from './repeated-target.ts'
 
@@ -68,12 +69,27 @@ export async function rewriteSnapshot(
   const protocol = await startRun(repository, options)
   try {
     await engine.repository.refreshIndex(lease, run.signal, protocol)
+    await requireKept(engine, run, lease, protocol, request)
     const rewritten = await new Rewrite(engine, run, lease, protocol, request).all()
     if (rewritten) await carryNotes(engine, run, request.origin.id, rewritten.snapshot.id)
     return rewritten
   } finally {
     await protocol.finish()
   }
+}
+
+/**
+ * What stays is taken over, so it must be in no pack that a prune has named: rule 3 of the protocol. Asked only where there are
+ * such packs. Not of a repair, of whose origin something is nowhere anyway.
+ */
+async function requireKept(
+  engine: EngineContext,
+  run: RunContext,
+  lease: Lease,
+  { absent }: Run,
+  { why, origin }: RewriteRequest,
+): Promise<void> {
+  if (why === 'erase' && absent.condemned.size > 0) await requireReliable(engine, lease, origin.record, run)
 }
 
 class Rewrite {

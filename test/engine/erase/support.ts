@@ -3,11 +3,13 @@ import { linkSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   BackupEngine,
+  type Clock,
   type EngineOptions,
   type ErasePlan,
   type EraseResult,
   filesystem,
   type PlanEraseOptions,
+  systemClock,
   type Target,
 } from '../../../src/index.ts'
 import { file, type Look, type MemoryTarget, noise } from '../../faults/support.ts'
@@ -57,4 +59,17 @@ export async function eraseNow(
 
 export function without(look: Look, gone: (path: string) => boolean): Look {
   return Object.fromEntries(Object.entries(look).filter(([path]) => !gone(path)))
+}
+
+/** Waits take no time, and count as if they had: what a dead process leaves behind stands still for long enough. */
+export function hastyClock(): Clock {
+  let aheadMs = 0
+  return {
+    now: () => new Date(),
+    monotonicMs: () => systemClock.monotonicMs() + aheadMs,
+    async sleep(ms, options = {}) {
+      if (options.unref || ms > 60_000) return systemClock.sleep(ms, options)
+      aheadMs += ms
+    },
+  }
 }
