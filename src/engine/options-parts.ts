@@ -46,7 +46,7 @@ const abortSignal = z.custom<AbortSignal>(
 /** The one option that may be undefined: people pass on a signal that they may not have been given. */
 export const signal = abortSignal.optional()
 
-const RUN_ID_RULE = "must be 1 to 128 of a-z, 0-9, '.', '_', '-', beginning with a letter or digit"
+const RUN_ID_RULE = 'must be 1 to 64 visible ASCII characters'
 const runId = z.string(RUN_ID_RULE).refine(isRunId, RUN_ID_RULE)
 
 export const callShape = {

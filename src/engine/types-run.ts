@@ -7,7 +7,7 @@ export interface CallOptions<P extends Progress = Progress> {
   /** At most 10 a second, never going back, always a last one. A callback that throws is logged and ignored. */
   onProgress?: (progress: P) => void
   /**
-   * Your id for this run (1 to 128 of letters, digits, '.', '_', '-', beginning with a letter or digit), so that a route can
+   * Your id for this run (1 to 64 visible ASCII characters: a UUID, a ULID, a nanoid …; capitals count), so that a route can
    * answer before it ends. Default: generated. In every event and report. The id of an active run is RUN_EXISTS.
    */
   runId?: string

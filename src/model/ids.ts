@@ -1,7 +1,10 @@
 /** Ids and names as they stand in object keys. */
 
-/** Runs and the snapshots they make share an id. Generated ones are a UTC time and random letters, so they sort by time. */
-export const RUN_ID_PATTERN = /^[a-z0-9][a-z0-9._-]{0,127}$/
+/** Generated ones are a UTC time and random letters, so they sort by time. A caller's may be any visible ASCII characters. */
+export const RUN_ID_PATTERN = /^(?:[a-z0-9][a-z0-9._-]{0,127}|[\x21-\x7e]{1,64})$/
+/** Ids that stand in keys as they are. */
+const PLAIN_ID_PATTERN = /^[a-z0-9][a-z0-9._-]{0,127}$/
+const ESCAPED_ID_PATTERN = /^_(?:[a-z0-9.-]|_[2-7][0-9a-f])+$/
 /** SHA-256 of a pack, or 32 random bytes of a fragment. */
 export const OBJECT_NAME_PATTERN = /^[0-9a-f]{64}$/
 /** 16 random bytes. */
@@ -17,6 +20,23 @@ const NUMBER_PATTERN = /^[0-9]{8}$/
 
 export function isRunId(text: string): boolean {
   return RUN_ID_PATTERN.test(text)
+}
+
+/**
+ * An id as a segment of a key, for which a store may have lower case only. One that is no plain id gets a '_' in front, and each
+ * character but a-z, 0-9, '.' and '-' becomes '_' and its code in two hex digits.
+ */
+export function segmentOfId(id: string): string {
+  if (PLAIN_ID_PATTERN.test(id)) return id
+  return `_${id.replace(/[^a-z0-9.-]/g, (sign) => `_${sign.charCodeAt(0).toString(16).padStart(2, '0')}`)}`
+}
+
+/** Undefined for what no id is written as. */
+export function idOfSegment(segment: string): string | undefined {
+  if (PLAIN_ID_PATTERN.test(segment)) return segment
+  if (!ESCAPED_ID_PATTERN.test(segment)) return undefined
+  const id = segment.slice(1).replace(/_(..)/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)))
+  return isRunId(id) && segmentOfId(id) === segment ? id : undefined
 }
 
 export function isObjectName(text: string): boolean {

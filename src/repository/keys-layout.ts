@@ -1,6 +1,14 @@
 /** Where every object of a repository lies: keys are made and taken apart here and nowhere else. */
 import type { KeyClass } from '../crypto/keyring.ts'
-import { formatNumber, isObjectName, isRunId, parseNumber, SLOT_ID_PATTERN, STATE_NAME_PATTERN } from '../model/ids.ts'
+import {
+  formatNumber,
+  idOfSegment,
+  isObjectName,
+  parseNumber,
+  SLOT_ID_PATTERN,
+  STATE_NAME_PATTERN,
+  segmentOfId,
+} from '../model/ids.ts'
 
 export const PREFIX = {
   config: 'config/',
@@ -31,14 +39,14 @@ export const slotKey = (slot: string): string => `keys/${slot}`
 export const packKey = (name: string): string => `packs/${name.slice(0, 2)}/${name}`
 /** `name`: 32 random bytes in hex. */
 export const indexKey = (name: string): string => `index/${name}`
-export const snapshotKey = (id: string): string => `snapshots/${id}`
-export const noteKey = (id: string, n: number): string => `notes/${id}/${formatNumber(n)}`
+export const snapshotKey = (id: string): string => `snapshots/${segmentOfId(id)}`
+export const noteKey = (id: string, n: number): string => `notes/${segmentOfId(id)}/${formatNumber(n)}`
 export const stateKey = (kind: string, name: string, n: number): string => `state/${kind}/${name}/${formatNumber(n)}`
-export const reportKey = (runId: string): string => `reports/${runId}`
-export const runKey = (id: string): string => `runs/${id}`
+export const reportKey = (runId: string): string => `reports/${segmentOfId(runId)}`
+export const runKey = (id: string): string => `runs/${segmentOfId(id)}`
 export const gcKey = (n: number): string => `gc/${formatNumber(n)}`
 export const gcDoneKey = (n: number): string => `gc/${formatNumber(n)}.done`
-export const trashKey = (id: string): string => `trash/${id}`
+export const trashKey = (id: string): string => `trash/${segmentOfId(id)}`
 
 /** What a key says; undefined for keys that no repository has. */
 export function parseKey(key: string): ObjectKey | undefined {
@@ -70,7 +78,10 @@ const CLASSES: Readonly<Record<keyof typeof PREFIX, KeyClass | undefined>> = {
 type Parser = (rest: readonly string[]) => ObjectKey | undefined
 
 const byId = (area: 'snapshots' | 'reports' | 'runs' | 'trash'): Parser => {
-  return ([id = '', ...more]) => (isRunId(id) && more.length === 0 ? { area, id } : undefined)
+  return ([segment = '', ...more]) => {
+    const id = more.length === 0 ? idOfSegment(segment) : undefined
+    return id === undefined ? undefined : { area, id }
+  }
 }
 
 const PARSERS: Readonly<Record<keyof typeof PREFIX, Parser>> = {
@@ -86,8 +97,10 @@ const PARSERS: Readonly<Record<keyof typeof PREFIX, Parser>> = {
   reports: byId('reports'),
   runs: byId('runs'),
   trash: byId('trash'),
-  notes: ([id = '', text = '', ...more]) =>
-    isRunId(id) ? numbered(text, more, (n) => ({ area: 'notes', id, n })) : undefined,
+  notes: ([segment = '', text = '', ...more]) => {
+    const id = idOfSegment(segment)
+    return id === undefined ? undefined : numbered(text, more, (n) => ({ area: 'notes', id, n }))
+  },
   state: ([kind = '', name = '', text = '', ...more]) =>
     STATE_NAME_PATTERN.test(kind) && STATE_NAME_PATTERN.test(name)
       ? numbered(text, more, (n) => ({ area: 'state', kind, name, n }))

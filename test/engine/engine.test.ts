@@ -26,7 +26,7 @@ describe('BackupEngine', () => {
     const { engine, reports } = makeShell()
     let events = 0
     engine.on('backup:start', () => events++).on('backup:error', () => events++)
-    await expect(engine.backup({ runId: '/' })).rejects.toMatchObject({ code: 'INVALID_OPTIONS' })
+    await expect(engine.backup({ runId: 'é' })).rejects.toMatchObject({ code: 'INVALID_OPTIONS' })
     expect([events, engine.runs().length, reports.stored.size]).toEqual([0, 0, 0])
   })
 

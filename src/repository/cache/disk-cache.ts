@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path'
 import { hex } from '../../crypto/hash.ts'
 import { randomBytes } from '../../crypto/random.ts'
 import type { Warning } from '../../events.ts'
+import { segmentOfId } from '../../model/ids.ts'
 import { parseKey } from '../keys-layout.ts'
 import { checkPrivate, errnoOf } from './cache-folder.ts'
 import { trimFolder } from './cache-trim.ts'
@@ -147,8 +148,8 @@ function fileOf({ key, start, bytes }: CachedItem): string | undefined {
   if (parsed?.area === 'packs') return start === undefined ? undefined : `packs/${parsed.name}.${start}.${bytes}`
   if (start !== undefined) return undefined
   if (parsed?.area === 'index') return `index/${parsed.name}`
-  if (parsed?.area === 'notes') return `notes/${parsed.id}+${parsed.n}`
-  if (parsed?.area === 'snapshots' || parsed?.area === 'reports') return `${parsed.area}/${parsed.id}`
+  if (parsed?.area === 'notes') return `notes/${segmentOfId(parsed.id)}+${parsed.n}`
+  if (parsed?.area === 'snapshots' || parsed?.area === 'reports') return `${parsed.area}/${segmentOfId(parsed.id)}`
   return undefined
 }
 
