@@ -101,6 +101,27 @@ describe('one thread', () => {
     )
   })
 
+  it('finds what another table has, as often as when it is asked by id', () => {
+    const few = fc.integer({ min: 0, max: 5 }).map((n) => new Uint8Array(32).fill(n))
+    const lists = fc.array(few, { minLength: 1, maxLength: 30 })
+    fc.assert(
+      fc.property(lists, lists, (mine, theirs) => {
+        const [table, other] = [mine, theirs].map((ids) => {
+          const made = IdTable.create(ids.length)
+          for (const id of ids) made.add(id)
+          return made
+        }) as [IdTable, IdTable]
+        for (const [entry, id] of theirs.entries()) {
+          const found: number[] = []
+          for (let at = table.findLike(other, entry); at >= 0; at = table.findNextLike(other, entry)) found.push(at)
+          expect(found.sort((a, b) => a - b)).toEqual(
+            mine.flatMap((each, n) => (Buffer.compare(each, id) === 0 ? [n] : [])),
+          )
+        }
+      }),
+    )
+  })
+
   it('takes ids from the middle of a buffer', () => {
     const ids = uniqueIds(10, 4)
     const table = IdTable.create(10)
