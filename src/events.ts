@@ -64,9 +64,19 @@ export type ReportedVerb =
   | 'export'
   | 'import'
   | 'undo'
+  | 'keys'
   | 'erase'
 /** Every verb that is a run: can be listed by `runs()`, followed and aborted. */
-export type Verb = ReportedVerb | 'diff' | 'annotate' | 'plan-restore' | 'plan-forget' | 'plan-prune' | 'plan-erase' | 'stats'
+export type Verb =
+  | ReportedVerb
+  | 'diff'
+  | 'annotate'
+  | 'plan-restore'
+  | 'plan-forget'
+  | 'plan-prune'
+  | 'plan-repair'
+  | 'plan-erase'
+  | 'stats'
 export type RunStatus = 'running' | 'ok' | 'failed' | 'aborted'
 
 /** How far a run is. At most 10 a second, `percent` never goes back, and the last one is always sent. */
@@ -116,7 +126,9 @@ export interface EngineEvents
     VerbEvents<'copy', RunResults['copy']>,
     VerbEvents<'forget', RunResults['forget']>,
     VerbEvents<'prune', RunResults['prune']>,
+    VerbEvents<'repair', RunResults['repair']>,
     VerbEvents<'undo', RunResults['undo']>,
+    VerbEvents<'keys', RunResults['keys']>,
     VerbEvents<'erase', RunResults['erase']>,
     VerbEvents<'export', RunResults['export']>,
     VerbEvents<'import', RunResults['import']> {

@@ -6,6 +6,7 @@ import { makeBasics, makeContext } from './engine-context.ts'
 import { keepContext } from './engine-contexts.ts'
 import { followRun } from './follow.ts'
 import { type History, makeHistory } from './history.ts'
+import { type Keys, makeKeys } from './keys/keys.ts'
 import { deferListing } from './listing.ts'
 import { parseBackupOptions } from './options-backup.ts'
 import { parseDrillOptions } from './options-drill.ts'
@@ -69,12 +70,15 @@ export class BackupEngine implements AsyncDisposable {
   readonly #verbs: Verbs
   /** What runs did: reports, newest first. */
   readonly history: History
+  /** Who may open the repository: passphrases, raw keys, keys that a service keeps. */
+  readonly keys: Keys
 
   private constructor(context: EngineContext, bodies: Verbs) {
     this.#context = context
     this.#verbs = bodies
     keepContext(this, context)
     this.history = makeHistory(context)
+    this.keys = makeKeys(context)
   }
 
   /**

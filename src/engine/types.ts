@@ -4,7 +4,9 @@ import type { BackupResult } from './types-backup.ts'
 import type { CopyResult } from './types-copy.ts'
 import type { DrillResult } from './types-drill.ts'
 import type { EraseResult } from './types-erase.ts'
+import type { KeysResult } from './types-keys.ts'
 import type { ForgetResult, PruneResult } from './types-prune.ts'
+import type { RepairResult } from './types-repair.ts'
 import type { RestoreResult } from './types-restore.ts'
 import type { UndoForgetResult } from './types-undo.ts'
 import type { VerifyResult } from './types-verify.ts'
@@ -16,7 +18,9 @@ export type * from './types-copy.ts'
 export type * from './types-drill.ts'
 export type * from './types-engine.ts'
 export type * from './types-erase.ts'
+export type * from './types-keys.ts'
 export type * from './types-prune.ts'
+export type * from './types-repair.ts'
 export type * from './types-restore.ts'
 export type * from './types-retention.ts'
 export type * from './types-run.ts'
@@ -35,7 +39,9 @@ export interface RunResults extends Record<ReportedVerb, unknown> {
   copy: CopyResult
   forget: ForgetResult
   prune: PruneResult
+  repair: RepairResult
   undo: UndoForgetResult
+  keys: KeysResult
   erase: EraseResult
   export: ExportResult
   import: ImportResult
