@@ -53,9 +53,15 @@ async function inputOf(
     Metadata: { [DIGEST]: digest },
     ...(settings.preset.checksum === 'header' && { ChecksumSHA256: Buffer.from(digest, 'hex').toString('base64') }),
     ...encryption(options),
-    ...(options.tags !== undefined && { Tagging: new URLSearchParams(options.tags).toString() }),
+    ...(options.tags !== undefined && { Tagging: tagging(options.tags) }),
     ...(key.startsWith(PACKS) && ofPacks(options)),
   }
+}
+
+/** A blank as %20: stores need not take a plus for one. */
+function tagging(tags: Readonly<Record<string, string>>): string {
+  const pairs = Object.entries(tags).map((pair) => pair.map(encodeURIComponent).join('='))
+  return pairs.join('&')
 }
 
 function encryption({ serverSideEncryption: how }: S3Options): Partial<PutObjectCommandInput> {

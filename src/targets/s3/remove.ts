@@ -1,7 +1,7 @@
 /** Removal of objects: many with a request where the store can do that. */
-import type { DeleteObjectsCommandOutput } from '@aws-sdk/client-s3'
+import type { DeleteObjectCommandOutput, DeleteObjectsCommandOutput } from '@aws-sdk/client-s3'
 import { BackupError } from '../../errors.ts'
-import { type DeleteRow, isAbsent, keyError, nameOf } from '../../s3/errors.ts'
+import { type DeleteRow, isAbsent, keyError, nameOf, notS3 } from '../../s3/errors.ts'
 import { throwIfAborted } from '../../util/abort.ts'
 import { mapBounded } from '../../util/concurrency.ts'
 import type { CallSignal } from '../target.ts'
@@ -25,7 +25,8 @@ export async function deleteObjects(place: Place, keys: readonly string[], { sig
 
 async function deleteMany(place: Place, keys: readonly string[], signal: AbortSignal | undefined): Promise<void> {
   const { connection } = place
-  const Delete = { Objects: keys.map((Key) => ({ Key })), Quiet: true }
+  // Not quiet: an answer that names keys is the store's own.
+  const Delete = { Objects: keys.map((Key) => ({ Key })), Quiet: false }
   let output: DeleteObjectsCommandOutput
   try {
     output = await connection.send((sdk) => new sdk.DeleteObjectsCommand({ Bucket: connection.bucket, Delete }), signal)
@@ -35,8 +36,15 @@ async function deleteMany(place: Place, keys: readonly string[], signal: AbortSi
     place.deletesSingly = true
     return await deleteEach(place, keys, signal)
   }
-  const failed = (output.Errors ?? []).filter(({ Code }) => Code !== 'NoSuchKey')
+  const { Deleted = [], Errors = [], $metadata } = output
+  if (Deleted.length + Errors.length === 0 && $metadata?.requestId === undefined) throw noAnswer(place, keys[0]!)
+  const failed = Errors.filter(({ Code }) => Code !== 'NoSuchKey')
   if (failed.length > 0) throw refused(place, failed)
+}
+
+/** Something in front of the store has answered: nothing was deleted. */
+function noAnswer({ connection }: Place, key: string): BackupError {
+  return notS3({ operation: 'delete', bucket: connection.bucket, key })
 }
 
 /** The error of the first key, with how many there were. Permanent ones count for more than passing ones. */
@@ -57,7 +65,11 @@ async function deleteEach(place: Place, keys: readonly string[], signal: AbortSi
   const { connection, settings } = place
   const one = async (Key: string, inner: AbortSignal): Promise<void> => {
     try {
-      await connection.send((sdk) => new sdk.DeleteObjectCommand({ Bucket: connection.bucket, Key }), inner)
+      const make = (sdk: typeof import('@aws-sdk/client-s3')) =>
+        new sdk.DeleteObjectCommand({ Bucket: connection.bucket, Key })
+      const { $metadata } = await connection.send<DeleteObjectCommandOutput>(make, inner)
+      // Stores answer 204, which no page does.
+      if ($metadata?.requestId === undefined && $metadata?.httpStatusCode !== 204) throw noAnswer(place, Key)
     } catch (error) {
       if (isAbsent(error)) return
       throw connection.errorOf(error, { operation: 'delete', key: Key, signal: inner })

@@ -17,8 +17,9 @@ function withAnswers(answers: readonly Answer[], over: Partial<S3Options> = {}):
     async send(command: { input: Record<string, unknown>; constructor: { name: string } }) {
       const one = { name: command.constructor.name.replace('Command', ''), input: command.input }
       sent.push(one)
-      // Every store says it of objects.
-      return { ETag: '"etag"', ...(answers[Math.min(sent.length, answers.length) - 1]!(one) as object) }
+      // Every store says it of objects, and of its answers.
+      const said = { ETag: '"etag"', $metadata: { requestId: 'r1' } }
+      return { ...said, ...(answers[Math.min(sent.length, answers.length) - 1]!(one) as object) }
     },
     destroy() {
       throw new Error('a client that was given is not to be destroyed')
@@ -113,11 +114,16 @@ describe('put', () => {
       serverSideEncryption: { kmsKeyId: 'key' },
       objectLockDays: 7,
       objectLockMode: 'compliance',
-      tags: { app: 'a & b' },
+      tags: { app: 'a & b+c' },
     })
     await target.put('packs/aa/x', body('pack'), { ifAbsent: true })
     await target.put('index/x', body('index'))
-    const all = { ServerSideEncryption: 'aws:kms', SSEKMSKeyId: 'key', Tagging: 'app=a+%26+b', ContentLength: 4 }
+    const all = {
+      ServerSideEncryption: 'aws:kms',
+      SSEKMSKeyId: 'key',
+      Tagging: 'app=a%20%26%20b%2Bc',
+      ContentLength: 4,
+    }
     const sums = {
       ChecksumSHA256: expect.stringMatching(/=$/),
       Metadata: { sha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
