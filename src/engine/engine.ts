@@ -27,6 +27,7 @@ import {
   parsePruneOptions,
   parsePrunePlan,
 } from './options-prune.ts'
+import { parsePlanRepairOptions, parseRepairOptions, parseRepairPlan } from './options-repair.ts'
 import { parsePlanRestoreOptions, parseRestoreOptions, parseRestorePlan } from './options-restore.ts'
 import { parseAnnotateOptions } from './options-retention.ts'
 import { parseStatsOptions } from './options-stats.ts'
@@ -50,6 +51,7 @@ import type {
   PrunePlan,
   PruneResult,
 } from './types-prune.ts'
+import type { PlanRepairOptions, RepairOptions, RepairPlan, RepairResult } from './types-repair.ts'
 import type { PlanRestoreOptions, RestoreOptions, RestorePlan, RestoreResult } from './types-restore.ts'
 import type { AnnotateOptions } from './types-retention.ts'
 import type { ActiveRun, CallOptions, Listing } from './types-run.ts'
@@ -226,6 +228,16 @@ export class BackupEngine implements AsyncDisposable {
     return await this.#verbs.prune(this.#open(), parsePrunePlan(plan), parsePruneOptions(options))
   }
 
+  /** Says what is wrong with the repository, what can be saved, and what the rest costs. Touches nothing. */
+  async planRepair(options?: PlanRepairOptions): Promise<RepairPlan> {
+    return await this.#verbs.planRepair(this.#open(), parsePlanRepairOptions(options, this.#context))
+  }
+
+  /** Saves what can be saved. Nothing that can be read goes without `drop`. @throws BackupError as `prune` */
+  async repair(plan: RepairPlan, options?: RepairOptions): Promise<RepairResult> {
+    return await this.#verbs.repair(this.#open(), parseRepairPlan(plan), parseRepairOptions(options, this.#context))
+  }
+
   /**
    * A snapshot, or a part of it, as a ZIP: to a file, a stream or a target. Nothing is left where it fails.
    * @throws BackupError SNAPSHOT_NOT_FOUND, ENTRY_NOT_FOUND for a source that is not in it, RESTORE_CONFLICT where something is there
@@ -271,10 +283,7 @@ export class BackupEngine implements AsyncDisposable {
     return this
   }
 
-  /**
-   * Lets running verbs finish for up to `graceMs` milliseconds (default 0: aborts them), then ends workers and timers and
-   * closes the target. Calling it again waits for the same end.
-   */
+  /** Lets runs finish for up to `graceMs` milliseconds (default 0), aborts the rest, ends workers, closes the target. */
   async close(options?: { graceMs?: number }): Promise<void> {
     await this.#context.lifetime.close(parseCloseOptions(options).graceMs)
   }

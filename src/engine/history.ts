@@ -79,6 +79,7 @@ const QUIET: Readonly<Record<Exclude<Verb, ReportedVerb>, true>> = {
   'plan-restore': true,
   'plan-forget': true,
   'plan-prune': true,
+  'plan-repair': true,
   'plan-erase': true,
   stats: true,
 }

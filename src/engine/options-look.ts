@@ -54,8 +54,22 @@ const diffSchema: z.ZodType<DiffOptions> = z.strictObject({
 const historySchema: z.ZodType<HistoryFilter> = z.strictObject({
   verbs: opt(
     list(
-      oneOf('backup', 'verify', 'restore', 'drill', 'copy', 'forget', 'prune', 'export', 'import', 'undo', 'erase'),
-      11,
+      oneOf(
+        'backup',
+        'verify',
+        'restore',
+        'drill',
+        'copy',
+        'forget',
+        'prune',
+        'repair',
+        'export',
+        'import',
+        'undo',
+        'erase',
+        'keys',
+      ),
+      12,
     ),
   ),
   status: opt(list(oneOf('ok', 'failed', 'aborted'), 3)),

@@ -17,12 +17,15 @@ import type { ParsedBackupOptions } from './options-backup.ts'
 import type { ParsedDrillOptions } from './options-drill.ts'
 import type { ParsedPlanEraseOptions } from './options-erase.ts'
 import type { ParsedPlanForgetOptions, ParsedPlanPruneOptions, ParsedPruneOptions } from './options-prune.ts'
+import type { ParsedPlanRepairOptions, ParsedRepairOptions } from './options-repair.ts'
 import type { ParsedPlanRestoreOptions, ParsedRestoreOptions } from './options-restore.ts'
 import type { ParsedStatsOptions } from './options-stats.ts'
 import type { ParsedVerifyOptions } from './options-verify.ts'
 import type { ParsedExportZipOptions, ParsedImportZipOptions } from './options-zip.ts'
 import { planPrune } from './prune/plan-prune.ts'
 import { prune } from './prune/run-prune.ts'
+import { planRepair } from './repair/plan-repair.ts'
+import { repair } from './repair/run-repair.ts'
 import { planRestore } from './restore/plan-restore.ts'
 import { restore } from './restore/run-restore.ts'
 import { stats } from './stats/stats.ts'
@@ -33,6 +36,7 @@ import type { DrillResult } from './types-drill.ts'
 import type { EngineOptions } from './types-engine.ts'
 import type { EraseOptions, ErasePlan, EraseResult } from './types-erase.ts'
 import type { ForgetOptions, ForgetPlan, ForgetResult, PrunePlan, PruneResult } from './types-prune.ts'
+import type { RepairPlan, RepairResult } from './types-repair.ts'
 import type { RestorePlan, RestoreResult } from './types-restore.ts'
 import type { AnnotateOptions } from './types-retention.ts'
 import type { CallOptions, Listing } from './types-run.ts'
@@ -69,6 +73,8 @@ export interface Verbs {
   erase(engine: EngineContext, plan: ErasePlan, options: EraseOptions): Promise<EraseResult>
   planPrune(engine: EngineContext, options: ParsedPlanPruneOptions): Promise<PrunePlan>
   prune(engine: EngineContext, plan: PrunePlan, options: ParsedPruneOptions): Promise<PruneResult>
+  planRepair(engine: EngineContext, options: ParsedPlanRepairOptions): Promise<RepairPlan>
+  repair(engine: EngineContext, plan: RepairPlan, options: ParsedRepairOptions): Promise<RepairResult>
   annotate(engine: EngineContext, ref: SnapshotRef, options: AnnotateOptions): Promise<Snapshot>
   exportZip(engine: EngineContext, options: ParsedExportZipOptions): Promise<ExportResult>
   importZip(engine: EngineContext, options: ParsedImportZipOptions): Promise<ImportResult>
@@ -95,6 +101,8 @@ export const verbs: Verbs = {
   erase,
   planPrune,
   prune,
+  planRepair,
+  repair,
   annotate,
   exportZip,
   importZip,

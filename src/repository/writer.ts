@@ -23,6 +23,7 @@ import type { IndexSet } from './index-set.ts'
 import { indexKey, PREFIX, packKey } from './keys-layout.ts'
 import { portions } from './pack-portions.ts'
 import { getRange } from './prune/contents.ts'
+import { storedTooMuch } from './stored-limit.ts'
 
 export interface WriterOptions {
   target: Target
@@ -296,12 +297,4 @@ export class RepositoryWriter {
     await this.checkpoints
     await Promise.allSettled(this.puts)
   }
-}
-
-function storedTooMuch(maxStoredBytes: number): BackupError {
-  return new BackupError('LIMIT_EXCEEDED', `This backup would store more than maxStoredBytes (${maxStoredBytes}).`, {
-    origin: 'usage',
-    details: { maxStoredBytes },
-    hint: 'Nothing was committed. Exclude what is not needed, or raise the limit.',
-  })
 }

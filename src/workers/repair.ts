@@ -61,6 +61,7 @@ class RepairService implements Service {
     if (method === 'directory') return readDirectory(this.vault, args as DirectoryJob)
     if (method === 'saved') return this.setSaved(args as Uint8Array)
     if (method === 'losses') return findLosses(this.reader, this.saved, args as LossJob)
+    if (method === 'lost') return this.isLost(args as { id: Uint8Array; bytes: number })
     if (method === 'salvage') return this.salvage(args as SalvageJob)
     if (method === 'wanted') return this.want(args as Uint8Array)
     if (method === 'file') return this.healing!.file(args as FileHeal)
@@ -70,6 +71,10 @@ class RepairService implements Service {
     if (method === 'found') return this.healing?.foundRows ?? new Uint8Array(0)
     if (method === 'finish') return this.finish()
     throw new BackupError('INTERNAL', `repair has no method ${method}`, { origin: 'repository' })
+  }
+
+  private isLost({ id, bytes }: { id: Uint8Array; bytes: number }): boolean {
+    return !this.saved.has(id) && this.index.trouble(id, bytes) !== undefined
   }
 
   private setSaved(rows: Uint8Array): void {

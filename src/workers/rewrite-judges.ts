@@ -87,8 +87,9 @@ export class LostJudge implements EntryJudge {
   /** Pages and their fingerprints as well as content. */
   isThere(id: Uint8Array, bytes: number): boolean {
     if (isThere(this.reader, id, bytes)) return true
+    if (this.notes?.isSaved(id)) return true
     this.notes?.lost(id, bytes)
-    return this.notes?.isSaved(id) ?? false
+    return false
   }
 
   judge({ page, streamsStart, streamsEnd }: JudgedEntry): Verdict | Promise<Verdict> {

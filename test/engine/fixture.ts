@@ -168,6 +168,8 @@ export function makeShell(given: ShellOptions = {}): Shell {
     erase: unused,
     planPrune: unused,
     prune: unused,
+    planRepair: unused,
+    repair: unused,
     exportZip: unused,
     importZip: unused,
     annotate: unused,

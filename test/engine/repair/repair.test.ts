@@ -1,0 +1,155 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import { BackupEngine, type EngineOptions, filesystem, localTarget, rawKey } from '../../../src/index.ts'
+import { noise } from '../browse-fixture.ts'
+
+const KEY = rawKey(new Uint8Array(32).fill(7))
+const opened: BackupEngine[] = []
+const folders: string[] = []
+
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((engine) => engine.close()))
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
+})
+
+interface Place {
+  engine: BackupEngine
+  repository: string
+  files: string
+  open(over?: Partial<EngineOptions>): Promise<BackupEngine>
+}
+
+async function place(): Promise<Place> {
+  const root = mkdtempSync(join(tmpdir(), 'holdfast-repair-'))
+  folders.push(root)
+  const files = join(root, 'files')
+  const repository = join(root, 'repository')
+  mkdirSync(join(files, 'sub'), { recursive: true })
+  writeFileSync(join(files, 'big'), noise(3_000_000, 1))
+  writeFileSync(join(files, 'sub', 'kept'), noise(200_000, 2))
+  for (let i = 0; i < 30; i++) writeFileSync(join(files, 'sub', `small-${i}`), `content of ${i}`)
+  const open = async (over: Partial<EngineOptions> = {}): Promise<BackupEngine> => {
+    const options = { target: localTarget(repository), key: KEY, workers: 'inline' as const, host: 'web' }
+    const engine = await BackupEngine.open({
+      ...options,
+      sources: [filesystem({ name: 'files', path: files })],
+      ...over,
+    })
+    opened.push(engine)
+    return engine
+  }
+  return { engine: await open(), repository, files, open }
+}
+
+function objects(repository: string, prefix: string): string[] {
+  const all = readdirSync(join(repository, prefix), { recursive: true, withFileTypes: true })
+  return all
+    .filter((each) => each.isFile())
+    .map((each) => join(each.parentPath, each.name))
+    .sort()
+}
+
+function flip(path: string, share: number): void {
+  const bytes = readFileSync(path)
+  bytes[Math.floor(bytes.length * share)]! ^= 8
+  writeFileSync(path, bytes)
+}
+
+/** The pack with the content of `big`. */
+function largest(repository: string): string {
+  return objects(repository, 'packs').sort((a, b) => statSync(b).size - statSync(a).size)[0]!
+}
+
+async function restored({ engine, repository }: Place, snapshot: string, over: BackupEngine = engine): Promise<string> {
+  const folder = mkdtempSync(join(repository, '..', 'restored-'))
+  await over.restore(await over.planRestore({ snapshot, to: { folder } }))
+  return join(folder, 'files')
+}
+
+function contents(folder: string): Map<string, string> {
+  const found = new Map<string, string>()
+  for (const each of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    const path = join(each.parentPath, each.name)
+    if (each.isFile()) found.set(relative(folder, path), readFileSync(path).toString('latin1'))
+  }
+  return found
+}
+
+async function isSound(engine: BackupEngine): Promise<void> {
+  const { sound, findings } = await engine.verify({ level: 'data' })
+  expect([sound, findings.filter(({ severity }) => severity !== 'info')]).toEqual([true, []])
+}
+
+describe('repair', () => {
+  it('has nothing to do where nothing is wrong', async () => {
+    const { engine } = await place()
+    await engine.backup()
+    const plan = await engine.planRepair()
+    expect(plan).toMatchObject({ destructive: false, findings: [], steps: [], packs: [] })
+    expect(await engine.repair(plan)).toMatchObject({ state: 'done', findings: [], retired: 0, dropped: [] })
+  })
+
+  it('makes the index again from the packs alone', async () => {
+    const made = await place()
+    const { snapshot } = await made.engine.backup()
+    rmSync(join(made.repository, 'index'), { recursive: true })
+    const engine = await made.open({ sources: [] })
+    const plan = await engine.planRepair({ level: 'structure' })
+    expect(plan.steps.map(({ action }) => action)).toEqual(['restate-index'])
+    expect(plan.losses).toEqual({ snapshots: [], entries: [], total: { entries: 0, bytes: 0 } })
+    await engine.repair(plan)
+    const other = await made.open()
+    await isSound(other)
+    expect(contents(await restored(made, snapshot.id, other))).toEqual(contents(made.files))
+  })
+
+  it('heals a lost pack from the live files', async () => {
+    const made = await place()
+    const { snapshot } = await made.engine.backup()
+    unlinkSync(largest(made.repository))
+    const engine = await made.open()
+    const plan = await engine.planRepair()
+    expect(plan.steps.map(({ action }) => action)).toEqual(['heal-content', 'retire-packs'])
+    expect([plan.destructive, plan.losses.entries]).toEqual([false, []])
+    const result = await engine.repair(plan)
+    expect(result).toMatchObject({ state: 'done', findings: [], retired: 1, rewritten: [] })
+    const other = await made.open()
+    await isSound(other)
+    expect(contents(await restored(made, snapshot.id, other))).toEqual(contents(made.files))
+  })
+
+  it('drops what is gone for good only when told to, and says what', async () => {
+    const made = await place()
+    const first = (await made.engine.backup({ tags: ['nightly'] })).snapshot.id
+    const before = contents(made.files)
+    unlinkSync(largest(made.repository))
+    rmSync(join(made.files, 'big'))
+    const engine = await made.open()
+    const plan = await engine.planRepair()
+    const lost = plan.losses.entries.map(({ path }) => path)
+    expect(lost).toContain('files/big')
+    expect(plan.losses.snapshots).toMatchObject([{ snapshot: first, entries: lost.length }])
+    expect(plan.destructive).toBe(true)
+    const kept = await engine.repair(plan)
+    expect([kept.rewritten, kept.dropped, kept.retired]).toEqual([[], [], 1])
+    expect(kept.findings.length).toBeGreaterThan(0)
+    const again = await engine.planRepair()
+    await expect(engine.repair(again, { drop: true })).rejects.toMatchObject({ code: 'CONFIRMATION_REQUIRED' })
+    const result = await engine.repair(again, { drop: true, confirm: again.digest })
+    expect(result).toMatchObject({ state: 'done', findings: [], rewritten: [{ from: first }] })
+    const other = await made.open()
+    await isSound(other)
+    const [snapshot, ...more] = await other.snapshots().toArray()
+    expect(more).toEqual([])
+    expect(snapshot).toMatchObject({ tags: ['nightly'], complete: false })
+    const paths = lost.map((path) => path.slice('files/'.length))
+    const left = new Map([...before].filter(([path]) => !paths.includes(path)))
+    expect(left.size).toBeGreaterThan(0)
+    expect(contents(await restored(made, snapshot!.id, other))).toEqual(left)
+    await other.backup()
+    await other.prune(await other.planPrune({ keepDeletedMs: 0 }), {}).catch(() => undefined)
+    await isSound(other)
+  })
+})
