@@ -4,13 +4,13 @@ import { type Sha256Stream, sha256Stream } from '../../crypto/hash.ts'
 import { release } from '../../util/bytes.ts'
 import { ChunkIndex, type ChunkTablePlain } from '../chunk-index.ts'
 import { ChunkReader } from '../chunk-reader.ts'
-import { contentPieces } from '../content-pieces.ts'
 import type { SelectorPlain } from '../entry-selector.ts'
 import { type Host, Moved, type Service } from '../rpc.ts'
 import { SegmentWindows } from '../segment-windows.ts'
 import { createVault, type Vault, type VaultPlain } from '../vault.ts'
+import { ContentFeed } from './content-feed.ts'
 import { type ExportProgress, ZipExport } from './zip-export.ts'
-import { type ZipSource, zipItems } from './zip-items.ts'
+import { type ZipItem, type ZipSource, zipItems } from './zip-items.ts'
 
 export interface ZipPlan {
   sources: readonly ZipSource[]
@@ -43,7 +43,7 @@ export interface ZipResult {
 }
 
 /** Of pages and chunk lists. */
-const CACHED_SEGMENTS = 3
+const CACHED_SEGMENTS = 2
 
 export async function createZip(init: ZipInit, host: Host): Promise<Service> {
   return new ZipService(await createVault(init.vault), init, host)
@@ -58,14 +58,10 @@ class ZipService implements Service {
   constructor(vault: Vault, init: ZipInit, host: Host) {
     const { tables, sources, select } = init
     const index = new ChunkIndex(tables)
-    this.export = new ZipExport({
-      ...init,
-      items: () => zipItems(new ChunkReader(vault, index, host, CACHED_SEGMENTS), host, sources, select),
-      read: (stream, start, end) => {
-        const reader = new ChunkReader(vault, index, host, CACHED_SEGMENTS)
-        return contentPieces(reader, new SegmentWindows(vault, index, host), stream, start, end)
-      },
-    })
+    const reader = (): ChunkReader => new ChunkReader(vault, index, host, CACHED_SEGMENTS)
+    const items = (): AsyncIterable<ZipItem> => zipItems(reader(), host, sources, select)
+    const feed = new ContentFeed(items(), reader(), new SegmentWindows(vault, index, host))
+    this.export = new ZipExport({ ...init, items, feed })
     this.blocks = this.export.blocks()
   }
 

@@ -1,6 +1,6 @@
 /**
  * The container behind archiver (a "module", as it calls what lies behind its queue). archiver's own ZIP keeps an object for
- * each entry until the directory is written; this one keeps 45 bytes, outside the heap, and has the rest told again.
+ * each entry until the directory is written; this one keeps 45 bytes, outside the heap or in a file, and has the rest told again.
  */
 import type { Readable } from 'node:stream'
 import type { EntryData } from 'archiver'
@@ -95,5 +95,6 @@ export class ZipContainer {
   destroy(): void {
     this.streamed?.destroy()
     this.out.stream.destroy()
+    this.ledger.close()
   }
 }

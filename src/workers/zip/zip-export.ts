@@ -2,7 +2,7 @@
 import { PassThrough, Readable } from 'node:stream'
 import { latin1ToUser } from '../../util/paths.ts'
 import { type Archive, createArchive } from './archive.ts'
-import { type ContentPart, contentParts, type ReadContent } from './content-units.ts'
+import type { ContentFeed, ContentPart } from './content-feed.ts'
 import type { ZipEntryHead } from './headers.ts'
 import { entryLine, METADATA_NAME, METADATA_TAIL } from './metadata-lines.ts'
 import { type ListedEntry, ZipContainer } from './zip-container.ts'
@@ -11,7 +11,7 @@ import type { ZipItem } from './zip-items.ts'
 export interface ExportParts {
   /** Gives the same each time. */
   readonly items: () => AsyncIterable<ZipItem>
-  readonly read: ReadContent
+  readonly feed: ContentFeed
   readonly level: number
   /** Of `metadata.json`, up to its list of entries. */
   readonly metadataHead: string
@@ -31,7 +31,6 @@ export interface ExportProgress {
 const LINES_BYTES = 64 * 1024
 /** Metadata of fewer entries are surely shorter than 4 GiB. */
 const LONG_METADATA_ENTRIES = 2000
-const NOTHING = Buffer.alloc(0)
 
 export class ZipExport {
   /** Entries of the snapshot. */
@@ -70,7 +69,7 @@ export class ZipExport {
   }
 
   private async fill(archive: Archive): Promise<void> {
-    for await (const parts of contentParts(this.parts.read, this.parts.items())) {
+    for await (const parts of this.parts.feed.parts()) {
       await this.add(archive, parts)
       // Its queue goes on after an error.
       if (archive.destroyed) return
@@ -86,28 +85,28 @@ export class ZipExport {
     if (first && !(first.isFirst && first.isLast)) return this.addLong(archive, first)
     const whole = parts.filter(({ item }) => item.head)
     await new Promise<void>((resolve) => {
-      for (const [i, { item, pieces }] of whole.entries()) {
+      for (const [i, { item, bytes }] of whole.entries()) {
         const callback = i === whole.length - 1 ? resolve : undefined
-        archive.append(item.target ?? bufferOf(pieces[0] ?? NOTHING), dataOf(item.head!, callback))
+        archive.append(item.target ?? bytes, dataOf(item.head!, callback))
       }
       if (whole.length === 0) resolve()
     })
   }
 
-  private async addLong(archive: Archive, { item, pieces, isFirst, isLast }: ContentPart): Promise<void> {
+  private async addLong(archive: Archive, { item, bytes, isFirst, isLast }: ContentPart): Promise<void> {
     if (!item.head) return
     if (isFirst) {
       this.long = new PassThrough({ highWaterMark: 1 })
       archive.append(this.long, dataOf(item.head))
     }
-    for (const piece of pieces) await written(this.long!, piece)
+    await written(this.long!, bytes)
     if (isLast) this.long!.end()
   }
 
   private count({ item, bytes, isLast }: ContentPart): void {
     const { progress } = this
     const { source, meta } = item
-    progress.bytes += bytes
+    progress.bytes += bytes.length
     progress.path = `${source.name}/${latin1ToUser(meta.path)}`
     if (!isLast || meta.path === '') return
     this.entries++
@@ -159,10 +158,6 @@ export class ZipExport {
 function dataOf(head: ZipEntryHead, callback?: () => void) {
   const type = head.isFolder ? ('directory' as const) : ('file' as const)
   return { name: head.name.toString(), type, head, ...(callback && { callback }) }
-}
-
-function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
-  return Buffer.from(buffer, byteOffset, byteLength)
 }
 
 function written(stream: PassThrough, piece: Uint8Array): Promise<void> {
