@@ -9,12 +9,14 @@ import { gcKey, PREFIX, packKey, parseKey, runKey, snapshotKey } from '../keys-l
 import type { Records } from '../records.ts'
 import { isDamage } from '../records-listing.ts'
 import { stubOutcome } from './gc.ts'
-import { listRuns, PRUNE_VERB } from './wait.ts'
+import { fence, listRuns, PRUNE_VERB } from './wait.ts'
 
 const DELETE_AT_ONCE = 500
 /** An outcome without a list is smaller than this. */
 const STUB_BYTES = 1024
 const DAY_MS = 24 * 60 * 60 * 1000
+/** A run without a snapshot and without a beat for so long, by the clocks of both, is given up. If it lives, it runs again. */
+const SILENT_MS = 7 * DAY_MS
 
 export interface TidyOptions extends CallSignal {
   records: Records
@@ -57,28 +59,35 @@ export async function tidyGc({ records, clock, self, signal }: TidyOptions): Pro
 
 /**
  * Objects of runs that are over: those that a tombstone keeps from committing; committed ones, and prunes, a day after
- * their last sign of life, when even a process that was suspended has had its answer.
+ * their last sign of life, when even a process that was suspended has had its answer. What has died without a commit is fenced
+ * after a week.
  */
 export async function tidyRuns(options: TidyOptions, keepsCommitted: boolean): Promise<void> {
   const { records, self, signal } = options
   for (const id of await listRuns(records, { signal })) {
-    if (id !== self && (await isOver(id, options, keepsCommitted))) {
-      await records.target.delete([runKey(id)], { signal })
-    }
+    if (id === self) continue
+    const state = await stateOf(id, options, keepsCommitted)
+    if (state === 'over') await records.target.delete([runKey(id)], { signal })
+    // A prune without candidates waits for nobody, so nobody else would end it.
+    else if (state === 'silent') await fence(id, options)
   }
 }
 
-async function isOver(id: string, { records, clock, signal }: TidyOptions, keepsCommitted: boolean): Promise<boolean> {
+async function stateOf(
+  id: string,
+  { records, clock, signal }: TidyOptions,
+  keepsCommitted: boolean,
+): Promise<'over' | 'silent' | 'alive'> {
   const stored = await records.find(runKey(id), { signal })
   const run = stored && decodeRun(records, id, stored)
   // The beat says how long it lived.
   const lastMs = run === undefined ? Number.POSITIVE_INFINITY : run.startedAt.getTime() + run.beat * BEAT_MS
   const isOld = lastMs < clock.now().getTime() - DAY_MS
-  if (run?.verb === PRUNE_VERB) return isOld
+  if (run?.verb === PRUNE_VERB) return isOld ? 'over' : 'alive'
   const key = snapshotKey(id)
   const snapshot = await records.find(key, { signal })
-  if (snapshot === undefined) return false
-  return !keepsCommitted || isOld || isTombstone(records, key, snapshot)
+  if (snapshot === undefined) return lastMs < clock.now().getTime() - SILENT_MS ? 'silent' : 'alive'
+  return !keepsCommitted || isOld || isTombstone(records, key, snapshot) ? 'over' : 'alive'
 }
 
 /** One that cannot be read is not known to be one. */

@@ -81,7 +81,10 @@ export const PRUNE_VERB = 'prune'
  * Makes sure that the run can commit no more. A tombstone stays for good, so it does no harm to put one again when the
  * reply was lost. If the run was faster and has committed, its `runs/<id>` stays.
  */
-async function fence(id: string, options: WaitOptions): Promise<void> {
+export async function fence(
+  id: string,
+  options: Pick<WaitOptions, 'records' | 'clock' | 'self' | 'signal'>,
+): Promise<void> {
   const { records, clock, self, signal } = options
   const key = snapshotKey(id)
   const tombstone = tombstoneRecord.encode({ id, at: clock.now(), reason: 'fenced', by: self })
