@@ -79,6 +79,8 @@ export const ERROR_CODES = [
   'ZIP_CORRUPT',
   'ZIP_UNSAFE_PATH',
   'ZIP_ENCRYPTED',
+  'ZIP_TRUNCATED',
+  'ZIP_ALTERED',
   'ZIP_BOMB',
   // transform
   'TRANSFORM_UNKNOWN',
