@@ -12,6 +12,8 @@ import { headObject } from './stat.ts'
 const DAY_MS = 24 * 60 * 60 * 1000
 /** Nearly all bytes, and the only objects whose name is that of their content: they are kept as options say. */
 const PACKS = 'packs/'
+/** Created by one who has just drawn the name, or who makes a repository. */
+const TRIED = /^(config|runs)\//
 
 export async function putObject(
   place: Place,
@@ -25,6 +27,7 @@ export async function putObject(
   const input = await inputOf(place, key, body)
   try {
     place.versioned = await send(place, key, body, conditional ? { ...input, IfNoneMatch: '*' } : input, signal)
+    if (conditional && mayTry(place, key)) place.keepsCondition = await isKept(place, key, body, input, signal)
     return true
   } catch (error) {
     if (conditional && isTaken(error)) return refused(place, key, error)
@@ -33,9 +36,31 @@ export async function putObject(
 }
 
 /** Until a put has shown whether the bucket keeps versions, what would be ignored there is not relied on. */
-function keepsCondition({ settings, options, versioned }: Place): boolean {
+function keepsCondition({ settings, options, versioned, keepsCondition: found }: Place): boolean {
+  if (found !== undefined && options.createOnce === undefined) return found
   if (options.createOnce !== undefined || settings.preset.atomicWithVersions) return settings.createOnce
   return settings.createOnce && versioned === false
+}
+
+/** Where nobody has said what holds: an own object of a moment ago, which may be put again as it is without harm. */
+function mayTry({ settings, options, keepsCondition: found }: Place, key: string): boolean {
+  return found === undefined && options.createOnce === undefined && !settings.createOnce && TRIED.test(key)
+}
+
+/** The same bytes again: a store that keeps the condition refuses them. What fails otherwise says nothing. */
+async function isKept(
+  place: Place,
+  key: string,
+  body: Uint8Array,
+  input: PutObjectCommandInput,
+  signal: AbortSignal | undefined,
+): Promise<boolean | undefined> {
+  try {
+    await send(place, key, body, { ...input, IfNoneMatch: '*' }, signal)
+    return false
+  } catch (error) {
+    return isTaken(error) ? true : undefined
+  }
 }
 
 async function inputOf(

@@ -24,6 +24,8 @@ export interface Place {
   deletesSingly: boolean
   /** Whether the bucket keeps versions; undefined before the first put. */
   versioned?: boolean
+  /** What a put has shown where neither the preset nor an option says whether conditions are kept. */
+  keepsCondition?: boolean | undefined
 }
 
 /**
@@ -55,10 +57,11 @@ class S3Target implements Target {
   }
 
   get traits(): TargetTraits {
-    const { settings, options, versioned } = this.#place
+    const { settings, options, versioned, keepsCondition } = this.#place
     const { createOnce, maxConcurrency, preset } = settings
     const isIgnored = versioned === true && options.createOnce === undefined && !preset.atomicWithVersions
-    const createOnly = createOnce && !isIgnored
+    const isFound = keepsCondition === true && versioned !== true
+    const createOnly = (createOnce || isFound) && !isIgnored
     return { createOnly, maxConcurrency, maxObjectBytes: MAX_OBJECT_BYTES, checksums: 'sha256', remote: true }
   }
 

@@ -147,6 +147,35 @@ describe('put', () => {
   })
 })
 
+describe('a store of which nobody has said whether it keeps conditions', () => {
+  const generic = { provider: 'generic', endpoint: 'https://store.example' } as const
+  const absent = [failure('NotFound', 404), failure('NoSuchKey', 404)]
+  const names = (sent: readonly Sent[]) => sent.map(({ name }) => name)
+
+  it('is asked by the first record, once; then it is believed', async () => {
+    const taken = failure('PreconditionFailed', 412)
+    const { target, sent } = withAnswers([...absent, () => ({}), taken], generic)
+    expect(target.traits.createOnly).toBe(false)
+    expect(await target.put('config/00000001', body('x'), { ifAbsent: true })).toBe(true)
+    expect(sent.slice(2).map(({ input }) => input.IfNoneMatch)).toEqual(['*', '*'])
+    expect(target.traits.createOnly).toBe(true)
+    expect(await target.put('snapshots/x', body('x'), { ifAbsent: true })).toBe(false)
+    expect(names(sent).slice(2)).toEqual(['PutObject', 'PutObject', 'PutObject'])
+  })
+
+  it('is not believed if it ignores them, and never asked with a commit', async () => {
+    const { target, sent } = withAnswers([...absent, () => ({}), ...absent, () => ({ VersionId: 'v1' })], generic)
+    expect(await target.put('snapshots/x', body('x'), { ifAbsent: true })).toBe(true)
+    expect(names(sent)).toEqual(['HeadObject', 'GetObject', 'PutObject'])
+    expect(await target.put('runs/x', body('x'), { ifAbsent: true })).toBe(true)
+    expect(target.traits.createOnly).toBe(false)
+    expect(await target.put('runs/y', body('x'), { ifAbsent: true })).toBe(false)
+    expect(names(sent).slice(3)).toEqual(
+      ['HeadObject', 'PutObject', 'PutObject', 'HeadObject'].toSpliced(1, 0, 'GetObject'),
+    )
+  })
+})
+
 describe('get', () => {
   const range = { start: 2, end: 5 }
   it.each([
