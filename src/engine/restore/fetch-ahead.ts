@@ -12,8 +12,8 @@ const MIB = 1024 * 1024
 const MAX_RANGE_BYTES = REMOTE_PACK_BYTES
 /** Taken along between two jobs: less than a request costs. */
 const MAX_GAP_BYTES = MIB
-/** Of ranges that are on their way or not used up. */
-const AHEAD_BYTES = 2 * REMOTE_PACK_BYTES
+/** Of ranges that are on their way or not used up: one is used up while two are on their way. */
+const AHEAD_BYTES = 3 * REMOTE_PACK_BYTES
 
 interface Range {
   readonly pack: string
