@@ -2,7 +2,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 
-const PROGRAMS = { diff: 'diffutils', rsync: 'rsync' } as const
+const PROGRAMS = { diff: 'diffutils', rsync: 'rsync', getfattr: 'attr', setfacl: 'acl' } as const
 
 /** Installs what is missing on a Debian where that is possible, else says what to install. */
 export function requirePrograms(): void {
