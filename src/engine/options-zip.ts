@@ -1,6 +1,7 @@
 /** Options of exportZip() and importZip(). */
 import type { Readable, Writable } from 'node:stream'
 import { z } from 'zod'
+import type { Key } from '../repository/key-slots-key.ts'
 import type { Target } from '../targets/target.ts'
 import { assertCompatible, parseOptions } from './options.ts'
 import { callShape, opt, pluginSchema, refSchema, selectionSchema, text } from './options-parts.ts'
@@ -17,6 +18,11 @@ const place = [z.strictObject({ path: text(4096) }), z.strictObject({ target, ke
 const writable = pluginSchema<Writable>('a writable stream of Node', 'write', 'end', 'destroy')
 const readable = pluginSchema<Readable>('a readable stream of Node', 'pipe', 'read', 'destroy')
 
+const key = z.custom<Key>(
+  (value) => typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'passphrase',
+  'must be a key that passphrase() has made',
+)
+
 const whole = (min: number, max: number, what = 'a whole number') => {
   const rule = `must be ${what} from ${min} to ${max}`
   return z.int(rule).min(min, rule).max(max, rule)
@@ -29,6 +35,7 @@ const exportSchema: z.ZodType<ExportZipOptions> = z.strictObject(
     to: z.union([...place, z.strictObject({ stream: writable })], 'must be { path }, { stream } or { target, key }'),
     select: opt(selectionSchema),
     compressionLevel: opt(whole(0, 9)),
+    encrypt: opt(key),
     maxVolumeBytes: opt(whole(MIB, 1024 * MIB, 'a number of bytes')),
   },
   'must be an object',
@@ -39,6 +46,7 @@ const importSchema: z.ZodType<ImportZipOptions> = z.strictObject(
   {
     ...callShape,
     from: z.union([...place, z.strictObject({ stream: readable })], 'must be { path }, { stream } or { target, key }'),
+    key: opt(key),
     source: opt(z.string(NAME_RULE).regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$/, NAME_RULE)),
     name: opt(text(256)),
     tags: opt(z.array(text(128), 'must be a list of at most 64').max(64, 'must be a list of at most 64')),

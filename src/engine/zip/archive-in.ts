@@ -6,13 +6,15 @@ import type { Readable } from 'node:stream'
 import { hex } from '../../crypto/hash.ts'
 import { randomBytes } from '../../crypto/random.ts'
 import { BackupError } from '../../errors.ts'
+import type { Key } from '../../repository/key-slots-key.ts'
 import type { Target } from '../../targets/target.ts'
 import { race, throwIfAborted } from '../../util/abort.ts'
 import type { ZipOrigin } from '../types-zip.ts'
+import { openAge } from './age-origin.ts'
 import { volumeKey } from './volumes.ts'
 import { readError } from './zip-errors.ts'
 
-interface ByteOrigin {
+export interface ByteOrigin {
   readonly size: number
   readonly blockBytes: number
   read(start: number, end: number): Promise<Uint8Array>
@@ -35,8 +37,15 @@ export class ArchiveIn {
     this.signal = signal
   }
 
-  static async open(from: ZipOrigin, signal: AbortSignal): Promise<ArchiveIn> {
-    return new ArchiveIn(await openOrigin(from, signal), signal)
+  /** `key`: of an encrypted one. */
+  static async open(from: ZipOrigin, key: Key | undefined, signal: AbortSignal): Promise<ArchiveIn> {
+    const origin = await openOrigin(from, signal)
+    try {
+      return new ArchiveIn(await openAge(origin, key), signal)
+    } catch (error) {
+      await origin.close()
+      throw error
+    }
   }
 
   get size(): number {

@@ -13,6 +13,7 @@ import { treeRoot, viewSnapshot } from '../snapshot-view.ts'
 import { loadFacts } from '../source-facts.ts'
 import type { EngineContext } from '../types-context.ts'
 import type { ExportResult } from '../types-zip.ts'
+import { secretFor } from './age-origin.ts'
 import { type ByteSink, openSink } from './byte-sinks.ts'
 import { type ExportSource, prefixOf } from './export-sources.ts'
 import { metadataHead } from './metadata.ts'
@@ -64,6 +65,7 @@ async function runExport(
         sources: sources.map(({ name, prefix, record }) => ({ name, prefix, root: treeRoot(record) })),
         select: selector,
         level: options.compressionLevel,
+        ...(options.encrypt && { encrypt: secretFor(options.encrypt) }),
         metadataHead: metadataHead(snapshot, engine.repository.id, sources),
         mtimeSeconds: Math.floor(snapshot.createdAt.getTime() / 1000),
       }

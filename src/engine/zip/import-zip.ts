@@ -34,7 +34,7 @@ async function runImport(
   run: RunContext,
 ): Promise<BodyResult<'import'>> {
   run.progress.phase('directory')
-  const archive = await ArchiveIn.open(options.from, run.signal)
+  const archive = await ArchiveIn.open(options.from, options.key, run.signal)
   try {
     const reader = await ZipReader.open(archive, run.signal)
     const contents = await zipContents(reader, options.source, options)

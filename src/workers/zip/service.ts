@@ -1,5 +1,6 @@
 /** Worker service 'zip': a snapshot as the bytes of a ZIP. All that there is once for each entry stays in this thread. */
 
+import { AgeSealer } from '../../crypto/age.ts'
 import { type Sha256Stream, sha256Stream } from '../../crypto/hash.ts'
 import { release } from '../../util/bytes.ts'
 import { ChunkIndex, type ChunkTablePlain } from '../chunk-index.ts'
@@ -8,6 +9,7 @@ import type { SelectorPlain } from '../entry-selector.ts'
 import { type Host, Moved, type Service } from '../rpc.ts'
 import { SegmentWindows } from '../segment-windows.ts'
 import { createVault, type Vault, type VaultPlain } from '../vault.ts'
+import { sealedBlocks } from './age-blocks.ts'
 import { ContentFeed } from './content-feed.ts'
 import { type ExportProgress, ZipExport } from './zip-export.ts'
 import { type ZipItem, type ZipSource, zipItems } from './zip-items.ts'
@@ -21,6 +23,8 @@ export interface ZipPlan {
   metadataHead: string
   /** Seconds since 1970, of `metadata.json`. */
   mtimeSeconds: number
+  /** The ZIP becomes a file of age. `logN`: of scrypt's cost. */
+  encrypt?: { passphrase: string; logN?: number }
 }
 
 export interface ZipInit extends ZipPlan {
@@ -46,7 +50,9 @@ export interface ZipResult {
 const CACHED_SEGMENTS = 2
 
 export async function createZip(init: ZipInit, host: Host): Promise<Service> {
-  return new ZipService(await createVault(init.vault), init, host)
+  const { passphrase, logN } = init.encrypt ?? {}
+  const sealer = passphrase === undefined ? undefined : await AgeSealer.create(passphrase, logN)
+  return new ZipService(await createVault(init.vault), init, host, sealer)
 }
 
 class ZipService implements Service {
@@ -55,14 +61,15 @@ class ZipService implements Service {
   private readonly sha: Sha256Stream = sha256Stream()
   private size = 0
 
-  constructor(vault: Vault, init: ZipInit, host: Host) {
+  constructor(vault: Vault, init: ZipInit, host: Host, sealer?: AgeSealer) {
     const { tables, sources, select } = init
     const index = new ChunkIndex(tables)
     const reader = (): ChunkReader => new ChunkReader(vault, index, host, CACHED_SEGMENTS)
     const items = (): AsyncIterable<ZipItem> => zipItems(reader(), host, sources, select)
     const feed = new ContentFeed(items(), reader(), new SegmentWindows(vault, index, host))
     this.export = new ZipExport({ ...init, items, feed })
-    this.blocks = this.export.blocks()
+    const blocks = this.export.blocks()
+    this.blocks = sealer ? sealedBlocks(sealer, blocks) : blocks
   }
 
   call(method: string): Promise<Moved | null> | ZipResult {
