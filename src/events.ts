@@ -32,6 +32,7 @@ export type WarningCode =
   | 'PRUNE_GRACE'
   | 'PACK_KEPT'
   | 'SOURCE_NOT_READ'
+  | 'ENTRIES_LOST'
   | 'SNAPSHOT_FROM_FUTURE'
   | 'SNAPSHOT_UNREADABLE'
   | 'SNAPSHOT_HELD'

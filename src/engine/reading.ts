@@ -92,6 +92,8 @@ export class Reading {
     this.remember(repository.index.plain)
     const gone = segmentsWithin([...this.given.values()], pack, range)
     await repository.refreshIndex(this.lease, signal)
+    // No place for anything, as far as this process is concerned: what else has its chunks is found first from now on.
+    repository.index.markAbsent(new Set([pack]))
     return readMoved(this, gone, range, signal)
   }
 

@@ -23,11 +23,16 @@ interface Frame {
 export class PageWalk {
   private readonly reader: ChunkReader
   private readonly from: string
+  private readonly passesLost: boolean
   private readonly stack: Frame[]
 
-  /** Pages in which no entry at or after `from` can be are passed by. */
-  constructor(reader: ChunkReader, root: TreeRoot, from: string) {
+  /**
+   * Pages in which no entry at or after `from` can be are passed by. `passesLost`: so are those that the repository has lost,
+   * with all below them.
+   */
+  constructor(reader: ChunkReader, root: TreeRoot, from: string, passesLost = false) {
     this.reader = reader
+    this.passesLost = passesLost
     this.from = from
     this.stack = [{ children: [root], next: 0, level: root.level }]
   }
@@ -58,14 +63,31 @@ export class PageWalk {
   /** Opens the next leaf. */
   async nextLeaf(): Promise<{ ref: PageRef; page: Uint8Array } | undefined> {
     for (let stop = this.peek(); stop; stop = this.peek()) {
-      if (stop.level > 0) await this.descend(stop)
-      else {
-        const page = await this.reader.chunk(stop.ref.id, stop.ref.pageBytes)
-        this.skip()
-        return { ref: stop.ref, page }
-      }
+      const page = await this.orPass(() => this.openPage(stop))
+      if (page) return { ref: stop.ref, page }
     }
     return undefined
+  }
+
+  /** Of a leaf its bytes; an inner page is gone into. */
+  private async openPage(stop: PageStop): Promise<Uint8Array | undefined> {
+    if (stop.level > 0) {
+      await this.descend(stop)
+      return undefined
+    }
+    const page = await this.reader.chunk(stop.ref.id, stop.ref.pageBytes)
+    this.skip()
+    return page
+  }
+
+  private async orPass<T>(body: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await body()
+    } catch (error) {
+      if (!this.passesLost || !isLost(error)) throw error
+      this.skip()
+      return undefined
+    }
   }
 }
 
@@ -79,6 +101,11 @@ function firstChild(children: readonly PageRef[], from: string): number {
     else high = middle - 1
   }
   return low
+}
+
+/** The repository's own loss or damage, and no failure to get at it. */
+function isLost(error: unknown): boolean {
+  return BackupError.is(error) && (error.code === 'OBJECT_MISSING' || error.code === 'OBJECT_CORRUPT')
 }
 
 export function guard<T>(what: string, body: () => T): T {
@@ -95,6 +122,7 @@ export class EntryCursor {
   private readonly reader: ChunkReader
   private readonly walk: PageWalk
   private readonly withFingerprints: boolean
+  private readonly passesLost: boolean
   private records: ByteReader | undefined
   private leaf: PageRef | undefined
   private entries = 0
@@ -112,9 +140,15 @@ export class EntryCursor {
   streamsStart = 0
   page: Buffer = Buffer.alloc(0)
 
-  constructor(reader: ChunkReader, root: TreeRoot, options: { from?: string; fingerprints?: boolean } = {}) {
+  /** `passesLost`: pages that the repository has lost are passed by, and lost fingerprints are equal to nothing. */
+  constructor(
+    reader: ChunkReader,
+    root: TreeRoot,
+    options: { from?: string; fingerprints?: boolean; passesLost?: boolean } = {},
+  ) {
     this.reader = reader
-    this.walk = new PageWalk(reader, root, options.from ?? '')
+    this.passesLost = options.passesLost ?? false
+    this.walk = new PageWalk(reader, root, options.from ?? '', this.passesLost)
     this.withFingerprints = options.fingerprints ?? false
   }
 
@@ -137,10 +171,18 @@ export class EntryCursor {
     this.entries = entries
     this.left = entries
     this.fingerprintAt = -FINGERPRINT_BYTES
-    if (this.withFingerprints) {
-      this.fingerprints = await this.reader.chunk(leaf.ref.fingerprintId, fingerprintPageBytes(entries))
-    }
+    if (this.withFingerprints) this.fingerprints = await this.loadFingerprints(leaf.ref, entries)
     return entries > 0 || this.loadLeaf()
+  }
+
+  private async loadFingerprints({ fingerprintId }: PageRef, entries: number): Promise<Uint8Array> {
+    const bytes = fingerprintPageBytes(entries)
+    try {
+      return await this.reader.chunk(fingerprintId, bytes)
+    } catch (error) {
+      if (!this.passesLost || !isLost(error)) throw error
+      return new Uint8Array(bytes)
+    }
   }
 
   /** Moves to the next entry of the leaf. */

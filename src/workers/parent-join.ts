@@ -34,7 +34,7 @@ export class ParentJoin {
 
   constructor(reader: ChunkReader, parent: TreeRoot | null) {
     this.reader = reader
-    this.parent = parent ? new EntryCursor(reader, parent, { fingerprints: true }) : undefined
+    this.parent = parent ? new EntryCursor(reader, parent, { fingerprints: true, passesLost: true }) : undefined
   }
 
   async merge(batch: EntryBatch, source: string): Promise<PendingBatch> {

@@ -42,6 +42,10 @@ export async function takeStock(work: CheckWork, reading: Reading): Promise<Stoc
     const wrong = info ? known.trouble : { code: 'OBJECT_MISSING', message: `Pack ${known.name} is not there.` }
     if (wrong) findings.add(packKey(known.name), wrong)
   }
+  for (const name of unknown) {
+    const message = `Pack ${name} is in no index fragment, and its own directory cannot be read: nobody knows what it holds.`
+    findings.add(packKey(name), { code: 'OBJECT_CORRUPT', severity: 'warning', message })
+  }
   return { inventory, restated: facts, unknown }
 }
 
@@ -81,7 +85,7 @@ async function readDirectories(
 /** Null: it cannot be read. Undefined: the pack is gone by now. */
 async function directoryOf(work: CheckWork, session: Session, pack: Listed): Promise<PackFacts | null | undefined> {
   let tailBytes = Math.min(pack.size, TAIL_BYTES)
-  for (let attempt = 0; attempt < 2; attempt++) {
+  for (let attempt = 0; attempt < 3; attempt++) {
     const tail = await tailOf(work, pack, tailBytes)
     if (tail === undefined || tail === null) return tail
     const job: DirectoryJob = { name: new Uint8Array(Buffer.from(pack.name, 'hex')), packBytes: pack.size, tail }

@@ -57,6 +57,7 @@ export async function survey(work: CheckWork, reading: Reading, mirrors: Mirrors
   const stock = await takeStock(work, reading)
   refuseUnsupported(findings.list())
   for (const key of damagedKeys(findings.list())) if (!key.startsWith('packs/')) await mirrors.seek(key)
+  for (const name of stock.unknown) await mirrors.seek(packKey(name))
   const healed = await readSnapshots(engine, mirrors, chosen.unreadable)
   const snapshots = [...chosen.infos, ...healed]
   const { bad, lost, unsound } = await checkPacks(work, reading, mirrors, stock, snapshots, proofs)

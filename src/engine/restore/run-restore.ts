@@ -10,6 +10,7 @@ import { describeOptions } from '../run-report.ts'
 import type { EngineContext } from '../types-context.ts'
 import type { RestorePlan, RestoreResult } from '../types-restore.ts'
 import { chooseDestinations, type Destination } from './destinations.ts'
+import { warnOfMissing } from './missing-entries.ts'
 import { recallSinks } from './plan-sinks.ts'
 import type { RestoreRequest } from './restore-request.ts'
 import { SinkRun } from './sink-run.ts'
@@ -42,6 +43,7 @@ async function runRestore(
   const to = request.folder === null ? { sinks: recallSinks(engine, plan.digest) } : { folder: request.folder }
   const destinations = chooseDestinations(to, request.sources)
   const snapshot = await stillThere(engine, plan, run.signal)
+  warnOfMissing(snapshot.record, run)
   for (const destination of destinations) await stillEmpty(destination)
   const isCounted = destinations.every(({ sink }) => sink.plan === undefined)
   run.progress.total({ items: isCounted ? plan.totals.create.count : null, bytes: plan.space.needed })

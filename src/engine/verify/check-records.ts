@@ -2,7 +2,7 @@
 import { BackupError } from '../../errors.ts'
 import type { Finding } from '../../events.ts'
 import { checkKeys as checkRepositoryKeys } from '../../repository/keys/check-keys.ts'
-import { snapshotKey } from '../../repository/keys-layout.ts'
+import { PREFIX, parseKey } from '../../repository/keys-layout.ts'
 import { Notes } from '../../repository/notes.ts'
 import type { DamagedObject } from '../../repository/records-listing.ts'
 import { Reports } from '../../repository/reports.ts'
@@ -55,7 +55,8 @@ function noteDamaged({ findings }: CheckWork, damaged: readonly DamagedObject[],
 }
 
 function idOf(key: string): string {
-  return key.slice(snapshotKey('').length)
+  const parsed = parseKey(key)
+  return parsed?.area === 'snapshots' ? parsed.id : key.slice(PREFIX.snapshots.length)
 }
 
 /** Configs and key slots: an engine that is open for weeks would learn of their loss only when it is opened again. */

@@ -1,7 +1,7 @@
 /** The verify verb, and the same check inside a backup. */
 import { BackupError } from '../../errors.ts'
 import type { Finding } from '../../events.ts'
-import { PREFIX } from '../../repository/keys-layout.ts'
+import { PREFIX, parseKey } from '../../repository/keys-layout.ts'
 import type { ParsedVerifyOptions } from '../options-verify.ts'
 import { type BodyResult, type RunContext, withRun } from '../run-context.ts'
 import { describeOptions } from '../run-report.ts'
@@ -61,9 +61,19 @@ function quietProgress({ progress }: RunContext): CheckProgress {
 
 async function checkAndRecord(engine: EngineContext, options: CheckOptions, within: Within): Promise<CheckResult> {
   const result = await checkBesidePrunes(engine, options, within)
+  passBy(engine, result.findings)
   within.progress.phase('record')
   await recordProofs({ engine, options, ...within }, result)
   return result
+}
+
+/** Until it is repaired, no backup of this process counts on a pack that is lost or damaged: it stores those chunks again. */
+function passBy({ repository }: EngineContext, findings: readonly Finding[]): void {
+  const packs = findings.flatMap(({ object = '', severity }) => {
+    const key = severity === 'error' ? parseKey(object) : undefined
+    return key?.area === 'packs' ? [key.name] : []
+  })
+  if (packs.length > 0) repository.index.markAbsent(new Set(packs))
 }
 
 async function withContents(engine: EngineContext, data: CheckResult, within: Within): Promise<CheckResult> {

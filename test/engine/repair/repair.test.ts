@@ -1,4 +1,15 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -82,6 +93,16 @@ async function isSound(engine: BackupEngine): Promise<void> {
   expect([sound, findings.filter(({ severity }) => severity !== 'info')]).toEqual([true, []])
 }
 
+/** Nobody has the live files any more. */
+async function repaired({ open }: Place, drop = false): Promise<string[]> {
+  const engine = await open({ sources: [] })
+  const plan = await engine.planRepair()
+  const result = await engine.repair(plan, drop ? { drop, confirm: plan.digest } : {})
+  expect(result).toMatchObject({ state: 'done', findings: [] })
+  await isSound(await open())
+  return plan.steps.map(({ action }) => action)
+}
+
 describe('repair', () => {
   it('has nothing to do where nothing is wrong', async () => {
     const { engine } = await place()
@@ -148,8 +169,97 @@ describe('repair', () => {
     const left = new Map([...before].filter(([path]) => !paths.includes(path)))
     expect(left.size).toBeGreaterThan(0)
     expect(contents(await restored(made, snapshot!.id, other))).toEqual(left)
+    const { warnings } = await other.restore(
+      await other.planRestore({ snapshot: snapshot!.id, to: { folder: join(made.repository, '..', 'once more') } }),
+    )
+    expect(warnings).toMatchObject([{ code: 'ENTRIES_LOST', details: { from: first, entries: lost.length } }])
     await other.backup()
-    await other.prune(await other.planPrune({ keepDeletedMs: 0 }), {}).catch(() => undefined)
+    const prune = await other.planPrune({ keepDeletedMs: 0 })
+    await other.prune(prune, { confirm: prune.digest })
     await isSound(other)
+  })
+
+  it('saves what is sound of damaged packs, and loses only what the flipped bit hit', async () => {
+    const made = await place()
+    const { snapshot } = await made.engine.backup()
+    const before = contents(made.files)
+    flip(largest(made.repository), 0.5)
+    expect(await repaired(made, true)).toEqual(['replace-packs', 'retire-packs', 'rewrite-snapshot'])
+    const other = await made.open()
+    const [left] = await other.snapshots().toArray()
+    expect(left!.rewrittenFrom).toMatchObject({ snapshot: snapshot.id, why: 'repair', entries: 1 })
+    before.delete('big')
+    expect(contents(await restored(made, left!.id, other))).toEqual(before)
+  })
+
+  it('mends a flipped bit in any object that is not needed as it was', async () => {
+    const made = await place()
+    const { snapshot } = await made.engine.backup()
+    await made.engine.annotate(snapshot.id, { addTags: ['seen'] })
+    await made.engine.verify({ level: 'data' })
+    for (const area of ['index', 'notes', 'reports', 'state']) flip(objects(made.repository, area)[0]!, 0.5)
+    // Its end says where its directory is.
+    flip(objects(made.repository, 'packs')[0]!, 0.9999999)
+    const steps = await repaired(made)
+    expect(steps).toEqual(['restate-index', 'remove-object', 'replace-packs', 'retire-packs'])
+    expect(contents(await restored(made, snapshot.id, await made.open()))).toEqual(contents(made.files))
+  })
+
+  it('copies whole objects from a mirror, of every kind', async () => {
+    const made = await place()
+    const { snapshot } = await made.engine.backup()
+    const mirror = join(made.repository, '..', 'mirror')
+    cpSync(made.repository, mirror, { recursive: true })
+    const engine = await made.open({ sources: [] })
+    for (const area of ['config', 'keys', 'snapshots', 'reports']) flip(objects(made.repository, area)[0]!, 0.6)
+    const [gone, ...others] = objects(made.repository, 'packs')
+    unlinkSync(gone!)
+    for (const pack of others) truncateSync(pack, 5000)
+    const mirrors = [localTarget(mirror)]
+    const plan = await engine.planRepair({ mirrors })
+    expect(plan.steps.map(({ action }) => action)).toEqual(['copy-object'])
+    expect(await engine.repair(plan, { mirrors })).toMatchObject({ state: 'done', findings: [], retired: 0 })
+    const other = await made.open()
+    await isSound(other)
+    expect(contents(await restored(made, snapshot.id, other))).toEqual(contents(made.files))
+  })
+
+  it('lets a snapshot go that nothing can be read of, and only when told to', async () => {
+    const made = await place()
+    const { snapshot } = await made.engine.backup()
+    flip(objects(made.repository, 'snapshots')[0]!, 0.5)
+    const engine = await made.open()
+    const plan = await engine.planRepair({ level: 'structure' })
+    expect(plan.losses.snapshots).toMatchObject([{ snapshot: snapshot.id, unreadable: true }])
+    expect(await engine.repair(plan)).toMatchObject({ dropped: [] })
+    expect(await engine.repair(plan, { drop: true, confirm: plan.digest })).toMatchObject({ dropped: [snapshot.id] })
+    await isSound(await made.open())
+  })
+
+  it('loses pages as little as it must, and backups go on, before and after', async () => {
+    const made = await place()
+    const { snapshot } = await made.engine.backup()
+    // Pages are in the smaller one.
+    const packs = objects(made.repository, 'packs').sort((a, b) => statSync(a).size - statSync(b).size)
+    unlinkSync(packs[0]!)
+    const engine = await made.open({ sources: [] })
+    const plan = await engine.planRepair()
+    expect(plan.losses.snapshots).toMatchObject([{ snapshot: snapshot.id, entries: 33 }])
+    await engine.repair(plan)
+    const live = await made.open()
+    const next = await live.backup()
+    expect(contents(await restored(made, next.snapshot.id, live))).toEqual(contents(made.files))
+    expect((await live.verify({ snapshots: next.snapshot.id })).sound).toBe(true)
+    // The same pages have come out, so the old one is whole again.
+    expect((await live.verify({ level: 'data' })).sound).toBe(true)
+  })
+
+  it('a backup after a check stores anew what the check has missed', async () => {
+    const made = await place()
+    await made.engine.backup()
+    unlinkSync(largest(made.repository))
+    expect((await made.engine.verify()).sound).toBe(false)
+    const { snapshot } = await made.engine.backup()
+    expect(contents(await restored(made, snapshot.id))).toEqual(contents(made.files))
   })
 })
