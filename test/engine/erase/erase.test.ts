@@ -2,9 +2,20 @@
 import { expect, it } from 'vitest'
 import { type BackupEngine, type ErasePlan, memoryTarget } from '../../../src/index.ts'
 import { memorySource, testEngine } from '../../../src/testing/index.ts'
-import { codeOf, expectSound, file, ids, keysBelow, type Look, look, restored, scratch } from '../../faults/support.ts'
+import {
+  codeOf,
+  expectSound,
+  file,
+  ids,
+  keysBelow,
+  type Look,
+  look,
+  openOn,
+  restored,
+  scratch,
+} from '../../faults/support.ts'
 import { forgetAll, pruneNow } from '../../prune/support.ts'
-import { eraseNow, holding, KEPT, makePeople, NAME, openPlain, SECRET, without } from './support.ts'
+import { eraseNow, everyChunk, holding, KEPT, makePeople, NAME, openPlain, SECRET, without } from './support.ts'
 
 const folder = scratch()
 const HERS = [`data/people/${NAME}`, `data/lists/${NAME}.*`]
@@ -103,6 +114,25 @@ it('is not undone by an ordinary prune, and a small part of a segment goes as we
   expect(holding(target, SECRET)).toEqual([])
   await expectSound(engine)
   expect(await pruneNow(engine, result.prune)).toMatchObject({ rewritten: { packs: 0 } })
+  await engine.close()
+})
+
+it('is in no chunk of any pack where nobody can look without the key', async () => {
+  const target = memoryTarget()
+  makePeople(folder.at('tree'))
+  const engine = await openOn(target, folder.at('tree'))
+  await engine.backup()
+  const isThere = async (text: string): Promise<boolean> => {
+    const fresh = await openOn(target, folder.at('tree'))
+    const chunks = await everyChunk(fresh)
+    await fresh.close()
+    return chunks.some((chunk) => Buffer.from(chunk).includes(text))
+  }
+  expect([await isThere(SECRET), await isThere(NAME)]).toEqual([true, true])
+  const { result } = await eraseNow(engine, { paths: HERS })
+  await pruneNow(engine, result.prune)
+  expect([await isThere(SECRET), await isThere(NAME), await isThere(KEPT)]).toEqual([false, false, true])
+  await expectSound(engine)
   await engine.close()
 })
 

@@ -1,6 +1,8 @@
 /** Trees with marked contents, and looks for marks in everything that a target holds. */
 import { linkSync } from 'node:fs'
 import { join } from 'node:path'
+import { contextOf } from '../../../src/engine/engine-contexts.ts'
+import { withReading } from '../../../src/engine/reading.ts'
 import {
   BackupEngine,
   type Clock,
@@ -59,6 +61,24 @@ export async function eraseNow(
 
 export function without(look: Look, gone: (path: string) => boolean): Look {
   return Object.fromEntries(Object.entries(look).filter(([path]) => !gone(path)))
+}
+
+/** What every pack of the index holds, opened. */
+export async function everyChunk(engine: BackupEngine): Promise<Uint8Array[]> {
+  const context = contextOf(engine)!
+  const chunks: Uint8Array[] = []
+  await withReading(context, new AbortController().signal, async (reading) => {
+    const session = await reading.open('browse')
+    for (const table of context.repository.index.index.tables) {
+      for (let entry = 0; entry < table.chunks; entry++) {
+        if (table.packIsAbsent(table.packNumber(entry))) continue
+        const id = new Uint8Array(32)
+        table.ids.copyId(entry, new DataView(id.buffer), 0)
+        chunks.push(await session.call<Uint8Array>('chunk', { id, bytes: table.lengthOf(entry) }))
+      }
+    }
+  })
+  return chunks
 }
 
 /** Waits take no time, and count as if they had: what a dead process leaves behind stands still for long enough. */
