@@ -70,7 +70,10 @@ export interface ForgetResult extends RunResult {
 }
 
 export interface PlanPruneOptions extends CallOptions {
-  /** A pack is rewritten when so much of it is needed by nobody: above 0, up to 1. Default 0.2. */
+  /**
+   * A pack is rewritten when so much of it is needed by nobody: above 0, up to 1. Default 0.2. Below that, its segments are
+   * sealed anew for the same share.
+   */
   minDeadShare?: number
   /**
    * What was forgotten stays for so many milliseconds, in case it was a mistake. Default 604,800,000 (seven days); 0 frees it
