@@ -2,10 +2,11 @@
 import { BackupError } from '../errors.ts'
 import type { ObjectInfo, Target } from '../targets/target.ts'
 import { mapBounded } from '../util/concurrency.ts'
-import { ChunkIndex, ChunkTable, type ChunkTablePlain } from '../workers/chunk-index.ts'
+import { ChunkIndex, ChunkTable, type ChunkTablePlain, type IndexedSegment } from '../workers/chunk-index.ts'
 import type { BuiltTable, DamagedFragment, StoredFragment } from '../workers/index-build.ts'
 import type { Session } from '../workers/rpc.ts'
 import { NO_CACHE, type ObjectCache } from './cache/object-cache.ts'
+import { PagesAhead } from './cache/pages-ahead.ts'
 import { PREFIX } from './keys-layout.ts'
 
 /** Many small tables make look-ups slow (each is a probe of its own); beyond this they are built anew as one. */
@@ -20,11 +21,23 @@ export class IndexSet {
   private readonly absent = new Set<string>()
   private readonly condemned = new Set<string>()
   private damagedFragments: DamagedFragment[] = []
+  /** Reads pages that are not near. */
+  readonly pages: PagesAhead
 
   /** Without `near` every fragment is read from the target. */
   constructor(target: Target, near: ObjectCache = NO_CACHE) {
     this.target = target
     this.near = near
+    this.pages = new PagesAhead(near, (pack) => this.treeSegments(pack))
+  }
+
+  private treeSegments(name: string): IndexedSegment[] | undefined {
+    for (const table of this.tables) {
+      for (let pack = 0; pack < table.packCount; pack++) {
+        if (table.packIsTree(pack) && table.packName(pack) === name) return table.segmentsOf(pack)
+      }
+    }
+    return undefined
   }
 
   /** Tables for a worker session; shared memory, nothing is copied. */
