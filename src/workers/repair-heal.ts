@@ -1,4 +1,5 @@
 /** Content that is still where it came from, cut as a backup cuts it: of its chunks those are stored that are missed. */
+import { ID_HEADROOM } from '../crypto/chunk-id.ts'
 import type { EntryMeta } from '../model/entry.ts'
 import { CHUNK_ROW_BYTES } from '../model/pack.ts'
 import { ByteWriter } from '../util/bytes.ts'
@@ -70,6 +71,14 @@ export class Healing {
     this.streamed.write(bytes)
     this.streamed.finish()
     this.streamed = undefined
+    await this.store?.drain()
+  }
+
+  /** As it was stored elsewhere. */
+  async chunk(bytes: Uint8Array): Promise<void> {
+    const padded = new Uint8Array(ID_HEADROOM + bytes.length)
+    padded.set(bytes, ID_HEADROOM)
+    this.sink.put(padded, ID_HEADROOM, padded.length)
     await this.store?.drain()
   }
 

@@ -8,6 +8,7 @@ import { type DirectoryJob, readDirectory } from './repair-directory.ts'
 import { type FileHeal, Healing } from './repair-heal.ts'
 import { findLosses, IdSet, type LossJob } from './repair-losses.ts'
 import { type SalvageAnswer, type SalvageJob, salvage } from './repair-salvage.ts'
+import { whereThere } from './rewrite-judges.ts'
 import { type Host, Moved, type Service } from './rpc.ts'
 import { type BadPlaces, SoundIndex } from './sound-index.ts'
 import type { StreamPiece, StreamTail } from './stream-ingest.ts'
@@ -65,6 +66,8 @@ class RepairService implements Service {
     if (method === 'salvage') return this.salvage(args as SalvageJob)
     if (method === 'wanted') return this.want(args as Uint8Array)
     if (method === 'file') return this.healing!.file(args as FileHeal)
+    if (method === 'chunk') return this.chunk(args as { id: Uint8Array; bytes: number })
+    if (method === 'put') return this.healing!.chunk(args as Uint8Array)
     if (method === 'data') return this.data(args as StreamPiece)
     if (method === 'end') return this.healing!.end(args as StreamTail)
     if (method === 'reset') return this.healing!.reset()
@@ -75,6 +78,15 @@ class RepairService implements Service {
 
   private isLost({ id, bytes }: { id: Uint8Array; bytes: number }): boolean {
     return !this.saved.has(id) && this.index.trouble(id, bytes) !== undefined
+  }
+
+  /** Null where it cannot be had. */
+  private async chunk({ id, bytes }: { id: Uint8Array; bytes: number }): Promise<Moved | null> {
+    if (this.index.trouble(id, bytes)) return null
+    const found = await whereThere(() => this.reader.chunk(id, bytes))
+    if (!found) return null
+    const copy = new Uint8Array(found)
+    return new Moved(copy, [copy.buffer])
   }
 
   private setSaved(rows: Uint8Array): void {

@@ -11,6 +11,7 @@ import type { CheckWork } from '../verify/check-work.ts'
 import { Findings } from '../verify/findings.ts'
 import { lostPaths, readLive } from './live.ts'
 import { Losses, lostChunks, type SnapshotLoss } from './losses.ts'
+import { readMirrors } from './mirror-chunks.ts'
 import { Mirrors } from './mirrors.ts'
 import { openRepair } from './stock.ts'
 import { type Survey, survey } from './survey.ts'
@@ -26,7 +27,7 @@ export interface Diagnosis {
   readonly found: Survey
   /** With the mirrors, but before anything comes from a live source. */
   readonly before: readonly SnapshotLoss[]
-  /** Chunks that live sources still have, CHUNK_ROW_BYTES each. */
+  /** Chunks that mirrors, in other packs, or live sources still have, CHUNK_ROW_BYTES each. */
   readonly healable: Uint8Array
   /** What nothing can bring back. */
   readonly after: readonly SnapshotLoss[]
@@ -74,16 +75,17 @@ async function lossesOf(losses: Losses, records: readonly SnapshotRecord[]): Pro
 async function tryLive(
   work: CheckWork,
   run: RunContext,
-  { sources }: Places,
+  { sources, mirrors }: Places,
   reading: Reading,
   losses: readonly SnapshotLoss[],
 ): Promise<Uint8Array> {
   const wanted = lostChunks(losses)
-  if (wanted.length < CHUNK_ROW_BYTES || sources.length === 0) return new Uint8Array(0)
+  if (wanted.length < CHUNK_ROW_BYTES || sources.length + mirrors.length === 0) return new Uint8Array(0)
   run.progress.phase('read sources')
   const session = await openRepair(work, reading, [])
   try {
     await session.call('wanted', wanted)
+    await readMirrors(work, reading, mirrors, wanted, session)
     await readLive(work.engine, run, sources, lostPaths(losses), session)
     return await session.call<Uint8Array>('found', null)
   } finally {

@@ -19,8 +19,8 @@ import { type Saved, saveAll } from './save.ts'
 
 /** Between two looks at runs that are waited for. */
 const POLL_MS = 5_000
-/** A prune that does not know of the damage may take away what was saved, once. */
-const MAX_ATTEMPTS = 3
+/** A prune that does not know of the damage may take away what was saved; and what comes back may show what else is lost. */
+const MAX_ATTEMPTS = 6
 
 export function repair(engine: EngineContext, plan: RepairPlan, options: ParsedRepairOptions): Promise<RepairResult> {
   const call = {
@@ -76,7 +76,7 @@ class Repair {
   async all(): Promise<BodyResult<'repair'>> {
     const { engine, run, reading, options, plan } = this
     const dropping = new Dropping(engine, run, reading)
-    const saved = { chunks: 0, bytes: 0 }
+    const saved: Saved = { chunks: 0, bytes: 0, packs: [] }
     let copied = 0
     for (let attempt = 1; ; attempt++) {
       const diagnosis = await diagnose(engine, plan.level, options, run, reading)
@@ -84,14 +84,20 @@ class Repair {
       const now = await saveAll(engine, run, reading, diagnosis, options)
       saved.chunks += now.chunks
       saved.bytes += now.bytes
+      saved.packs.push(...now.packs)
+      // Below pages that have come back there may be more that mirrors have.
+      if (options.mirrors.length > 0 && diagnosis.healable.length > 0 && attempt < MAX_ATTEMPTS) continue
       if (options.drop !== 'nothing') await dropping.all(plan, diagnosis, options.drop)
-      const retired = await this.retire(diagnosis, now)
-      if (retired.state === 'again' && attempt < MAX_ATTEMPTS) continue
+      const retired = await this.retire(diagnosis, saved)
+      if (retired.state === 'again' && attempt < MAX_ATTEMPTS) {
+        saved.packs = []
+        continue
+      }
       const isDone = retired.state === 'done'
       return {
         state: isDone ? 'done' : 'pending',
         findings: await this.left(),
-        saved,
+        saved: { chunks: saved.chunks, bytes: saved.bytes },
         copied,
         retired: isDone ? diagnosis.found.bad.length : 0,
         rewritten: dropping.rewritten,

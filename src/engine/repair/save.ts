@@ -21,6 +21,7 @@ import type { KnownPack } from '../verify/inventory.ts'
 import type { Diagnosis, Places } from './diagnose.ts'
 import { lostPaths, readLive } from './live.ts'
 import { lostChunks } from './losses.ts'
+import { readMirrors } from './mirror-chunks.ts'
 import { damagedFragments, removable } from './steps.ts'
 
 export interface Saved {
@@ -109,6 +110,7 @@ class Saving {
       const saved = { chunks: 0, bytes: 0 }
       for (const pack of damaged) await this.salvage(session, pack, saved)
       await session.call('wanted', lostChunks(before))
+      if (healable.length > 0) await readMirrors(diagnosis.work, reading, places.mirrors, healable, session)
       if (healable.length > 0) await readLive(engine, run, places.sources, lostPaths(before), session)
       const rows = await session.call<Uint8Array>('found', null)
       const view = Buffer.from(rows.buffer, rows.byteOffset, rows.length)

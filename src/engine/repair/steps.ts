@@ -28,7 +28,7 @@ export function stepsOf(diagnosis: Diagnosis): RepairStep[] {
   const chunks = healable.length / CHUNK_ROW_BYTES
   if (chunks > 0) {
     const keys = bad.map(({ name }) => packKey(name))
-    const message = `${chunks} lost chunks are stored anew from the live sources.`
+    const message = `${chunks} lost chunks are stored anew from the mirrors or the live sources.`
     steps.push({ action: 'heal-content', message, objects: keys.slice(0, MAX_OBJECTS), loses: null })
   }
   const damaged = bad.filter(({ missing }) => !missing).map(({ name }) => packKey(name))

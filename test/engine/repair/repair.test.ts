@@ -224,6 +224,23 @@ describe('repair', () => {
     expect(contents(await restored(made, snapshot.id, other))).toEqual(contents(made.files))
   })
 
+  it('takes single chunks, pages too, from a copy that has them in packs of other names', async () => {
+    const made = await place()
+    const { snapshot } = await made.engine.backup()
+    const mirror = join(made.repository, '..', 'mirror')
+    cpSync(made.repository, mirror, { recursive: true })
+    for (const pack of objects(made.repository, 'packs')) unlinkSync(pack)
+    const engine = await made.open({ sources: [] })
+    // Nobody thought of the copy at first.
+    expect(await engine.repair(await engine.planRepair())).toMatchObject({ state: 'done', retired: 2 })
+    const mirrors = [localTarget(mirror)]
+    const other = await made.open({ sources: [] })
+    const result = await other.repair(await other.planRepair({ mirrors }), { mirrors })
+    expect(result).toMatchObject({ state: 'done', findings: [] })
+    await isSound(await made.open())
+    expect(contents(await restored(made, snapshot.id, await made.open()))).toEqual(contents(made.files))
+  })
+
   it('lets a snapshot go that nothing can be read of, and only when told to', async () => {
     const made = await place()
     const { snapshot } = await made.engine.backup()
