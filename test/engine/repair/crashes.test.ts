@@ -83,7 +83,8 @@ for (const lostReply of [false, true]) {
     const counting = crashAfter(await copyOf(prepared.target), Number.POSITIVE_INFINITY)
     await repairIn(counting)
     expect(counting.mutations).toBeGreaterThan(10)
-    for (let n = 0; n < counting.mutations; n++) {
+    // Every second one where the change itself was made: the next crash finds the same.
+    for (let n = 0; n < counting.mutations; n += lostReply ? 2 : 1) {
       const target = await copyOf(prepared.target)
       await codeOf(repairIn(crashAfter(target, n, { lostReply })))
       await expectFinished(target, prepared, n)
