@@ -76,6 +76,8 @@ export interface Change {
   type: ChangeType
   before?: Entry
   after?: Entry
+  /** Names of extended attributes (ACLs are `system.posix_acl_…`) that were added, changed or removed; absent: none. */
+  xattrs?: readonly string[]
 }
 
 /** Which entries; everything given must hold. */

@@ -7,7 +7,7 @@ import { hex, sha256Hex } from '../../src/crypto/hash.ts'
 import { derivePassphraseKey } from '../../src/crypto/kdf.ts'
 import { type KeyClass, Keyring } from '../../src/crypto/keyring.ts'
 import { type BoxHeader, boxHeaderBytes, encodeBoxHeader, WRAP } from '../../src/model/box.ts'
-import { type EntryMeta, writeMeta } from '../../src/model/entry.ts'
+import { type EntryMeta, withXattrs, writeMeta } from '../../src/model/entry.ts'
 import { encodeFragment } from '../../src/model/fragment.ts'
 import { encodeDirectory, FOOTER_BYTES, PACK_HEADER_BYTES, writeFooter, writePackHeader } from '../../src/model/pack.ts'
 import { encodeInner, type PageRef } from '../../src/model/page.ts'
@@ -146,6 +146,7 @@ const META: EntryMeta = {
   linkGroup: '801:2a',
   attributes: { 'holdfast.type': 'thing', n: 1 },
 }
+const XATTRS = { 'system.posix_acl_default': 'AgAAAAEABwD/////', 'user.empty': '', 'user.\udcff': 'AA==' }
 const REFS = [
   { id: counted(32), sizeBytes: 1000, chunkBytes: 1000 },
   { sizeBytes: 2 ** 33, chunkBytes: 0 },
@@ -168,6 +169,7 @@ function records() {
   return {
     metaFull: written((out) => writeMeta(out, META)),
     metaLeast: written((out) => writeMeta(out, { path: 'd', type: 1 })),
+    metaXattrs: written((out) => writeMeta(out, withXattrs({ path: 'd', type: 5, attributes: { n: 1 } }, XATTRS))),
     metaBefore1970: written((out) => writeMeta(out, { path: 'd', type: 1, mtimeNs: -1n })),
     streams: written((out) => writeStreams(out, streams)),
     record: written((out) => writeRecord(out, META, streams)),

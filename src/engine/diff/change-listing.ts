@@ -1,4 +1,6 @@
 /** The changes of a diff as a listing: from memory as far as they are kept, found again beyond that. */
+
+import { type EntryMeta, xattrsOf } from '../../model/entry.ts'
 import { readRows } from '../../workers/diff-rows.ts'
 import { type EntryPlace, formatEntryPath, parseEntryPath } from '../browse/entry-path.ts'
 import { viewEntry } from '../browse/entry-view.ts'
@@ -38,11 +40,20 @@ function* changesOf({ source, batch }: SourceRows, after: EntryPlace | undefined
   for (const { type, before, after: now } of readRows(batch)) {
     const { path } = (now ?? before)!
     if (after && comparePlaces({ source, path }, after) <= 0) continue
+    const xattrs = before && now ? otherXattrs(before, now) : []
     yield {
       path: formatEntryPath(source, path),
       type,
       ...(before && { before: viewEntry(source, before) }),
       ...(now && { after: viewEntry(source, now) }),
+      ...(xattrs.length > 0 && { xattrs }),
     }
   }
+}
+
+function otherXattrs(before: EntryMeta, after: EntryMeta): string[] {
+  if (before.attributes === undefined && after.attributes === undefined) return []
+  const [old = {}, now = {}] = [xattrsOf(before), xattrsOf(after)]
+  const names = new Set([...Object.keys(old), ...Object.keys(now)])
+  return [...names].filter((name) => old[name] !== now[name]).sort()
 }

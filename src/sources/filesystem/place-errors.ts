@@ -19,7 +19,8 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
 
 const HINTS: Partial<Record<ErrorCode, string>> = {
   RESTORE_FULL: 'Free some space, or restore to another disk.',
-  RESTORE_CONFLICT: 'Restore into an empty or new folder.',
+  RESTORE_CONFLICT:
+    'Restore into an empty or new folder; names that differ in case only need a file system that tells them apart.',
   RESTORE_UNSAFE_PATH: 'Restore into an empty or new folder; the entry itself may be hostile.',
   RESTORE_DENIED: 'Give the process the right to write there, or restore into another folder.',
   RESTORE_BLOCKED: 'This file system cannot hold that name: restore to another one.',

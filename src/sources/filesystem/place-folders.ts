@@ -6,6 +6,7 @@
 import { lstatSync, mkdirSync } from 'node:fs'
 import { isSafePath, userToLatin1 } from '../../util/paths.ts'
 import type { PlacePlan } from '../sink.ts'
+import { refuseOtherCase } from './place-case.ts'
 import { placeError, placeFailure } from './place-errors.ts'
 import { nativePath, S_IFDIR, S_IFLNK, S_IFMT, systemCode } from './stat.ts'
 
@@ -98,8 +99,12 @@ export class PlaceFolders {
     } catch (error) {
       if (systemCode(error) !== 'EEXIST') throw placeFailure('make this folder', path, error)
     }
-    const format = Number(lstatSync(native, { bigint: true }).mode) & S_IFMT
-    if (format === S_IFDIR) return false
+    const stat = lstatSync(native, { bigint: true })
+    const format = Number(stat.mode) & S_IFMT
+    if (format === S_IFDIR) {
+      refuseOtherCase(this.absolute(path), path, stat)
+      return false
+    }
     if (format === S_IFLNK)
       throw placeError('RESTORE_UNSAFE_PATH', path, 'a link stands where a folder should be', 'ELOOP')
     throw placeError('RESTORE_CONFLICT', path, 'something else stands where a folder should be', 'ENOTDIR')

@@ -192,7 +192,7 @@ export class Placer {
     this.place(meta, 'make this hard link', (path) => linkSync(existing, path))
   }
 
-  /** A FIFO or a device; what this system cannot make (a socket) is the warning ENTRY_SKIPPED, and false. */
+  /** A FIFO or a device; what this system or user cannot make (a socket) is the warning ENTRY_SKIPPED, and false. */
   special(meta: EntryMeta): boolean {
     this.folders.ready(meta.path)
     if (!makeSpecial(meta, this.folders.absolute(meta.path))) {

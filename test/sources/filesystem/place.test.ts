@@ -181,11 +181,12 @@ describe('special', () => {
     expect(into.made).toEqual(['/'])
   })
 
-  it('asks for devices by number, and fails as the system does', async () => {
+  it('asks for devices by number, which only root may make', async () => {
     expect(splitDevice(259n)).toEqual({ major: 1n, minor: 3n })
     expect(splitDevice((1n << 44n) | (5n << 20n) | 0x12n)).toEqual({ major: 1n << 12n, minor: 0x512n })
+    chmodSync(folder.path, 0o777)
     const device = metaOf('null', { type: 5, attributes: { 'holdfast.rdev': 259 } })
-    await expect(unprivileged(() => makeSpecial(device, at('null')))).rejects.toMatchObject({ code: 'RESTORE_DENIED' })
+    expect(await unprivileged(() => makeSpecial(device, at('null')))).toBe(false)
   })
 })
 
