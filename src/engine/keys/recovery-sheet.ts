@@ -60,7 +60,6 @@ documents (localTarget for a folder, s3Target for a bucket):
     key: rawKey('the recovery key as it stands above'),
     create: 'never',
   })
-  console.log(await engine.snapshots().toArray())
   const plan = await engine.planRestore({
     snapshot: 'latest',
     to: folder('/path/to/a/new/folder'),
