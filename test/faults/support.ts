@@ -41,7 +41,7 @@ export function openOn(target: Target, source: string, over: Partial<EngineOptio
     target,
     key: KEY,
     ...(workers !== 'threads' && { workers }),
-    sources: [filesystem({ name: 'data', path: source })],
+    sources: [filesystem({ name: 'data', path: source, xattrs: false })],
     ...others,
   })
 }

@@ -199,7 +199,7 @@ describe('entries that go away', () => {
   it('the whole source, before the scan, fail the run and commit nothing', async () => {
     makeTree(source(), 100_000)
     const target = memoryTarget()
-    const inner = filesystem({ name: 'data', path: source() })
+    const inner = filesystem({ name: 'data', path: source(), xattrs: false })
     const engine = await openOn(target, source(), {
       sources: [meanwhile(inner, () => rmSync(source(), { recursive: true }))],
     })
