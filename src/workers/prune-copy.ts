@@ -110,7 +110,8 @@ class PruneCopy implements Service {
     const builder = this.isTree(marks, segment) ? this.tree : this.content
     // A pack is of one epoch: what is older is sealed anew on the way.
     const isCurrent = decodeBoxHeader(bytes, at).header.epoch === this.vault.keyring.newestEpoch
-    if (whole && isCurrent) builder.addSealed(bytes.subarray(at, at + segment.storedBytes), segment.rawBytes, chosen.rows)
+    if (whole && isCurrent)
+      builder.addSealed(bytes.subarray(at, at + segment.storedBytes), segment.rawBytes, chosen.rows)
     else builder.add(chosen.raw, chosen.rows, !looksIncompressible(chosen.raw, 0, chosen.raw.length))
     if (raw.buffer !== bytes.buffer) release(raw)
   }

@@ -10,7 +10,7 @@ const base64 = (text: string): Buffer => Buffer.from(text, 'base64')
 const get = (key: string): Buffer => readFileSync(join(ROOT, key))
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
-function hkdf(secret: Buffer, info: string, length: number, salt = Buffer.alloc(0)): Buffer {
+function hkdf(secret: Buffer, info: string, length: number, salt: Buffer = Buffer.alloc(0)): Buffer {
   return Buffer.from(hkdfSync('sha256', secret, salt, info, length))
 }
 
