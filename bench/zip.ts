@@ -34,7 +34,7 @@ const PYTHON = `
 import os, sys, zipfile
 with zipfile.ZipFile(sys.argv[1], 'w', zipfile.ZIP_STORED) as out:
     for folder, _, names in sorted(os.walk(sys.argv[2])):
-        for name in sorted(names):
+        for name in (name for name in sorted(names) if not os.path.islink(os.path.join(folder, name))):
             out.write(os.path.join(folder, name))
 `
 
@@ -48,7 +48,7 @@ const PEERS: readonly Peer[] = [
   {
     name: 'zip',
     version: () => outputOf('zip', '-h'),
-    command: (out, data) => ({ file: 'zip', args: ['-q', '-0', '-r', out, '.'], cwd: data }),
+    command: (out, data) => ({ file: 'zip', args: ['-q', '-0', '-y', '-r', out, '.'], cwd: data }),
   },
   {
     name: '7z',

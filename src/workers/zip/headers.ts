@@ -1,5 +1,5 @@
 /**
- * The records of a ZIP (APPNOTE 6.3). Written here rather than by a library: those keep every entry as objects until the
+ * The records of a ZIP (APPNOTE 6.3). Written here rather than by archiver, whose ZIP keeps every entry as objects until the
  * end, a gigabyte for 100,000 of them.
  */
 
