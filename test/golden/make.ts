@@ -106,7 +106,7 @@ async function plantScene(root: string, nodes: readonly SceneNode[]): Promise<vo
 async function openScene(
   { key, keys, transforms }: Scene,
   place: string,
-  sources: EngineOptions['sources'],
+  sources: NonNullable<EngineOptions['sources']>,
 ): Promise<BackupEngine> {
   const options = { target: localTarget(place), transforms, sources, workers: 'inline' as const, host: 'golden' }
   try {
