@@ -176,6 +176,9 @@ export class ByteReader {
   }
 }
 
+/** Node 26 makes its pool some bytes larger than `Buffer.poolSize`, and refuses to detach it. */
+const POOL_SLACK_BYTES = 4096
+
 /**
  * Gives the memory of a large temporary buffer back now. Left to the collector, a megabyte for each step of each segment
  * brings on full collections: a quarter of a backup's CPU time (16.5 against 12.3 s) and 70 MB. Whoever calls it must be the
@@ -183,5 +186,6 @@ export class ByteReader {
  */
 export function release(bytes: Uint8Array): void {
   const { buffer } = bytes
-  if (buffer instanceof ArrayBuffer && buffer.byteLength > Math.max(Buffer.poolSize, 64 * 1024)) buffer.transfer(0)
+  const pool = Buffer.poolSize + POOL_SLACK_BYTES
+  if (buffer instanceof ArrayBuffer && buffer.byteLength > Math.max(pool, 64 * 1024)) buffer.transfer(0)
 }
