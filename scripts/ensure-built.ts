@@ -7,11 +7,16 @@ const ROOT = join(import.meta.dirname, '..')
 
 /** Throws what the build says when it fails. */
 export function ensureBuilt(): void {
+  if (isBuilt()) return
+  execFileSync(process.execPath, [join(ROOT, 'node_modules/tsup/dist/cli-default.js')], { cwd: ROOT, stdio: 'pipe' })
+}
+
+/** Whether `dist` is there and newer than every source file. */
+export function isBuilt(): boolean {
   const built = modifiedMs(join(ROOT, 'dist/index.js'))
   const worker = modifiedMs(join(ROOT, 'dist/holdfast-worker.js'))
   const types = modifiedMs(join(ROOT, 'dist/index.d.ts'))
-  if (Math.min(built, worker, types) >= newestSource()) return
-  execFileSync(process.execPath, [join(ROOT, 'node_modules/tsup/dist/cli-default.js')], { cwd: ROOT, stdio: 'pipe' })
+  return Math.min(built, worker, types) >= newestSource()
 }
 
 function newestSource(): number {

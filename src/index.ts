@@ -1,6 +1,7 @@
 /** Everything that `holdfast` exports. Optional adapters have entries of their own. */
 export { copySnapshots } from './engine/copy/copy-snapshots.ts'
 export { BackupEngine } from './engine/engine.ts'
+export type { History, HistoryFilter } from './engine/history.ts'
 export type * from './engine/types.ts'
 export {
   BackupError,
@@ -51,7 +52,7 @@ export {
 } from './sources/source.ts'
 export { checkKey, checkPrefix, checkRange } from './targets/checks.ts'
 export { type LocalTargetOptions, localTarget } from './targets/local/local-target.ts'
-export { memoryTarget } from './targets/memory.ts'
+export { type MemoryTargetOptions, memoryTarget } from './targets/memory.ts'
 export { type ProbeCheck, type ProbeReport, probe } from './targets/probe.ts'
 export {
   type CallSignal,

@@ -1,9 +1,12 @@
+import type { Key } from '../repository/key-slots-key.ts'
 import type { Source } from '../sources/source.ts'
 import type { Target } from '../targets/target.ts'
 import type { Transform } from '../transforms/transform.ts'
 import type { Clock } from '../util/clock.ts'
 import type { BackupOptions } from './types-backup.ts'
 import type { Retention } from './types-retention.ts'
+
+export type { Key }
 
 export interface EngineOptions {
   target: Target
@@ -49,11 +52,6 @@ export type BackupDefaults = Pick<
   BackupOptions,
   'verify' | 'onEntryError' | 'timeoutMs' | 'stallMs' | 'maxSourceBytes' | 'maxStoredBytes'
 >
-
-/** Made by `passphrase()` and its like; never holds a secret that prints itself. */
-export interface Key {
-  readonly kind: string
-}
 
 export interface WorkerPool extends AsyncDisposable {
   readonly threads: number
