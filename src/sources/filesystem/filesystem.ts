@@ -7,8 +7,8 @@ import { FilesystemSession } from './filesystem-session.ts'
 import { folder } from './folder.ts'
 import { checkGlob } from './globs.ts'
 import { planScan } from './plan-scan.ts'
+import { READ_PROGRAM } from './xattr-helper.ts'
 import { useXattrs, xattrsSchema } from './xattr-option.ts'
-import { READ_PROGRAM } from './xattrs.ts'
 
 export interface FilesystemOptions {
   /** First segment of every entry's path: 1 to 64 of letters, digits, '.', '_', '-'; not beginning with '.'. */

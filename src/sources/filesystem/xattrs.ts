@@ -1,14 +1,10 @@
 /**
  * Extended attributes, ACLs among them (`system.posix_acl_*`). Node cannot read them, so the program `getfattr` is asked, for
- * many entries at once: it takes 5 µs an entry and 3 ms to start.
+ * many entries at once: 5 µs an entry.
  */
-import { spawn } from 'node:child_process'
-import { isAscii } from '../../util/paths.ts'
 import { isLong, programPath } from './long-paths.ts'
-import { searchPath } from './programs.ts'
 import { type DumpedXattrs, readDump } from './xattr-dump.ts'
-
-export const READ_PROGRAM = 'getfattr'
+import { tellXattrs } from './xattr-helper.ts'
 
 /** Attributes by path, as the paths were given. Those that have none are not there. */
 export interface FoundXattrs {
@@ -19,52 +15,37 @@ export interface FoundXattrs {
   readonly failed: boolean
 }
 
-const OPTIONS = ['--dump', '--match=-', '--encoding=hex', '--absolute-names']
-/** A system takes 2 MiB of arguments and environment; ours are far below, so that nothing else has to be counted. */
-const MAX_ARGUMENT_BYTES = 200_000
-const MAX_OUTPUT_BYTES = 256 * 1024 * 1024
+/** Names in one start of the program: a system takes 128 KiB or more, and xargs starts it again where that is not enough. */
+const MAX_AT_ONCE = 4096
 
 /** Of absolute latin1 paths. `follow`: those that links lead to. Never rejects. */
 export async function askXattrs(paths: readonly string[], follow: boolean): Promise<FoundXattrs> {
   const found = new Map<string, DumpedXattrs>()
   const problems: string[] = []
   let failed = false
-  for (const portion of portions(paths)) {
-    const { output, errors, ended } = await runOn(portion, follow)
-    for (const [name, xattrs] of readDump(output)) found.set(portion.longPath ?? name, xattrs)
-    problems.push(...errors.split('\n').filter((line) => line !== '' && !isHarmless(line)))
-    failed ||= !ended
+  for (const { names, longPath } of portions(paths)) {
+    const { output, errors, ended } = await tellXattrs(names, follow)
+    for (const [name, xattrs] of readDump(output)) found.set(longPath ?? name, xattrs)
+    const lines = errors.split('\n').filter((line) => line !== '' && !isHarmless(line))
+    problems.push(...lines)
+    failed ||= !ended || lines.some(isFailure)
   }
   return { found, problems, failed }
 }
 
 interface Portion {
-  names: string[]
-  asText: boolean
+  names: readonly string[]
   longPath?: string
 }
 
-/** Names that are text go as arguments; Node cannot pass others, so these go through the input of xargs. */
+/** Of long paths one by one: only a few folders on the way can be held. */
 function* portions(paths: readonly string[]): Generator<Portion> {
   const names = paths.filter((path) => !isLong(path))
   for (const longPath of names.length < paths.length ? paths.filter(isLong) : []) {
     const name = shortOr(longPath)
-    if (name !== undefined) yield { names: [name], asText: isAscii(name), longPath }
+    if (name !== undefined) yield { names: [name], longPath }
   }
-  for (const asText of [true, false]) {
-    let part: string[] = []
-    let bytes = 0
-    for (const name of names) {
-      if (isAscii(name) !== asText) continue
-      part.push(name)
-      bytes += name.length
-      if (bytes < MAX_ARGUMENT_BYTES) continue
-      yield { names: part, asText }
-      part = []
-      bytes = 0
-    }
-    if (part.length > 0) yield { names: part, asText }
-  }
+  for (let at = 0; at < names.length; at += MAX_AT_ONCE) yield { names: names.slice(at, at + MAX_AT_ONCE) }
 }
 
 /** Undefined where a folder on the way is gone. */
@@ -77,45 +58,10 @@ function shortOr(longPath: string): string | undefined {
 }
 
 function isHarmless(line: string): boolean {
-  return /: (No such file or directory|Not a directory|Operation not supported)$/.test(line)
+  return !isFailure(line) && /: (No such file or directory|Not a directory|Operation not supported)$/.test(line)
 }
 
-interface Ran {
-  output: string
-  errors: string
-  /** As it should: with 0, or 1 or 123 (of xargs) where single files failed. */
-  ended: boolean
-}
-
-function runOn({ names, asText }: Portion, follow: boolean): Promise<Ran> {
-  const args = follow ? OPTIONS : ['--no-dereference', ...OPTIONS]
-  return asText
-    ? run(READ_PROGRAM, [...args, '--', ...names], '')
-    : run('xargs', ['-0', READ_PROGRAM, ...args, '--'], names.map((name) => `${name}\0`).join(''))
-}
-
-function run(program: string, args: readonly string[], input: string): Promise<Ran> {
-  return new Promise((resolve) => {
-    const env = { PATH: searchPath(), LC_ALL: 'C' }
-    const child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'pipe'] })
-    const [output, errors]: [Buffer[], Buffer[]] = [[], []]
-    let bytes = 0
-    child.stdout.on('data', (piece: Buffer) => {
-      bytes += piece.length
-      if (bytes > MAX_OUTPUT_BYTES) child.kill()
-      else output.push(piece)
-    })
-    child.stderr.on('data', (piece: Buffer) => errors.push(piece))
-    // It ends before it has read all if it cannot be started.
-    child.stdin.on('error', () => {})
-    child.stdin.end(Buffer.from(input, 'latin1'))
-    const end = (ended: boolean, why = ''): void =>
-      resolve({ output: textOf(output), errors: `${textOf(errors)}${why}`, ended })
-    child.on('error', (error) => end(false, error.message))
-    child.on('close', (code) => end(code === 0 || code === 1 || code === 123))
-  })
-}
-
-function textOf(pieces: readonly Buffer[]): string {
-  return Buffer.concat(pieces).toString('latin1')
+/** Of those that start the program. */
+function isFailure(line: string): boolean {
+  return /^(xargs|sh|head|spawn)\b/.test(line) || / (sh|ENOENT)$/.test(line)
 }
