@@ -194,6 +194,7 @@ describe('what is not as it was written', () => {
   it.each([
     ['pruned', '12', []],
     ['kinds', '2', [RECOVERY_HEX]],
+    ['two-epochs', '0', [Buffer.from(ROTATED_KEY).toString('hex')]],
   ])('is an error, and never other content: %s', { timeout: 60_000 }, async (name, changes, key) => {
     const { out, errors } = await python(DAMAGE, READER, place(name), changes, ...key)
     expect(errors).toBe('')
@@ -202,9 +203,9 @@ describe('what is not as it was written', () => {
       wrong: string[]
     }
     expect(wrong).toEqual([])
-    for (const area of ['config', 'index', 'snapshots', ...(key.length > 0 ? ['keys'] : [])]) {
-      expect(counts[area], area).toMatchObject({ same: 0 })
-    }
+    for (const area of ['config', 'index', 'snapshots']) expect(counts[area], area).toMatchObject({ same: 0 })
+    // Of two slots one is enough.
+    if (key.length > 0) expect(counts.keys).toMatchObject({ same: name === 'kinds' ? 0 : counts.keys!.errors })
     // Nobody looks at what no snapshot needs.
     expect(counts.packs!.errors).toBeGreaterThan(counts.packs!.same)
   })
@@ -288,6 +289,6 @@ describe('what is newer than engine and reader', () => {
 })
 
 it('the reader is short', () => {
-  expect(readFileSync(join(READER, 'holdfast_read.py'), 'utf8').split('\n').length).toBeLessThan(301)
+  expect(readFileSync(join(READER, 'holdfast_read.py'), 'utf8').split('\n').length).toBeLessThan(300)
   expect(statSync(join(READER, 'primitives.py')).size).toBeLessThan(8000)
 })

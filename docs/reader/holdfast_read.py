@@ -1,18 +1,13 @@
 #!/usr/bin/env python3
 """Lists and extracts Holdfast repositories of format version 1; written from ../format.md alone. See README.md beside this."""
 import argparse, base64, functools, hashlib, hmac, json, os, re, stat, struct, sys, unicodedata, zlib
-from primitives import Cursor, Damaged, KeyTrouble, Unsupported, agree, gcm_open, hkdf, need, recovery_key, undo
+from primitives import Cursor, Damaged, KeyTrouble, Unsupported, agree, gcm_open, hkdf, key_of, need, recovery_key, undo
 
 KIB, MIB = 2**10, 2**20
 KNOWN_FEATURES = set()
 CLASSES = {'index': 2, 'content': 4, 'snapshots': 5}
 TYPES = ['file', 'directory', 'symlink', 'fifo', 'socket', 'device', 'device', 'table', 'script', 'blob']
 FAULTS = (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError, struct.error, zlib.error)
-
-def key_of(name):
-    """An id as a segment of an object key."""
-    if re.fullmatch('[a-z0-9][a-z0-9._-]{0,127}', name): return name
-    return '_' + re.sub('[^a-z0-9.-]', lambda sign: f'_{ord(sign[0]):02x}', name)
 
 def record(data, *types):
     value = json.loads(data.decode())
@@ -39,9 +34,9 @@ def references(cursor, level, limit):
 def entry(meta, streams):
     kind, flags = meta.take(2)
     found = {'kind': kind, 'path': meta.text(64 * KIB), 'size': 0, 'attributes': {}}
-    fields = {'mode': meta.varint, 'owner': lambda: [meta.varint(), meta.varint()], 'mtime': lambda: struct.unpack('<q', meta.take(8))[0],
-              'size': meta.varint, 'target': lambda: meta.text(64 * KIB), 'group': lambda: meta.text(256),
-              'attributes': lambda: record(meta.text(MIB))}
+    fields = {'mode': meta.varint, 'owner': lambda: [meta.varint(), meta.varint()],
+              'mtime': lambda: struct.unpack('<q', meta.take(8))[0], 'size': meta.varint, 'target': lambda: meta.text(64 * KIB),
+              'group': lambda: meta.text(256), 'attributes': lambda: record(meta.text(MIB))}
     found.update({name: read() for bit, (name, read) in enumerate(fields.items()) if flags >> bit & 1})
     named = [(streams.text(256), at := streams.varint(), [*references(streams, at, 64)]) for _ in range(streams.varint())]
     found['level'], found['references'] = next(((level, refs) for name, level, refs in named if not name), (0, []))
@@ -87,24 +82,28 @@ class Repository:
         names = os.listdir(os.path.join(self.place, area)) if os.path.isdir(os.path.join(self.place, area)) else []
         return [f'{area}/{name}' for name in sorted(names) if re.fullmatch(form, name)]
     def open_slot(self, named, kind, secret):
+        trouble = KeyTrouble('this key does not open it')
         for key in self.list('keys', '[0-9a-f]{32}'):
-            signed, [line, wrapped], checksum = lines(self.get(key), 'key', 2, 128 * KIB)
-            header, sealed = record(line), base64.b64decode(wrapped)
-            if key[5:] not in named or header['repositoryId'] != self.id or header['kind'] != kind: continue
-            need(hashlib.sha256(signed).hexdigest() == checksum, f'{key} is damaged')
-            salt, (n, r, p) = base64.b64decode(header['kdf']['salt']), (header['kdf'].get(name, 0) for name in 'Nrp')
-            if kind == 'passphrase':
-                cheap = n in [2**i for i in range(15, 21)] and 1 <= r <= 32 and 1 <= p <= 16 and n * r <= 2**23
-                need(cheap, f'{key} costs too much')
-                made = hashlib.scrypt(secret, salt=salt, n=n, r=r, p=p, maxmem=128 * r * (n + p + 2) + MIB, dklen=96)
-            else: made = hkdf(secret, 'holdfast/1/key-slot', 96, salt)
-            if not hmac.compare_digest(sealed[:32], made[32:64]): continue
-            bundle = Cursor(gcm_open(made[:32], signed[:-len(wrapped) - 1], sealed[32:]))
-            need(bundle.take(5) == b'HFKB\1', 'keys of another version', Unsupported)
-            self.slot, self.own, self.root = key[5:], made[64:], bundle.take(32)
-            self.secrets = {bundle.uint(4): bundle.take(32) for _ in range(bundle.uint(2))}
-            return bundle.end()
-        raise KeyTrouble('this key does not open it')
+            try:
+                if key[5:] in named and self.try_slot(key, kind, secret): return
+            except (Damaged, *FAULTS) as error: trouble = Damaged(f'{key}: {error}')
+        raise trouble
+    def try_slot(self, key, kind, secret):
+        signed, [line, wrapped], checksum = lines(self.get(key), 'key', 2, 128 * KIB)
+        header, sealed = record(line), base64.b64decode(wrapped)
+        need(hashlib.sha256(signed).hexdigest() == checksum, 'its checksum is wrong')
+        if header['repositoryId'] != self.id or header['kind'] != kind: return False
+        salt, (n, r, p) = base64.b64decode(header['kdf']['salt']), (header['kdf'].get(name, 0) for name in 'Nrp')
+        if kind == 'passphrase':
+            need(n in [2**i for i in range(15, 21)] and 1 <= r <= 32 and 1 <= p <= 16 and n * r <= 2**23, 'it would cost too much')
+            made = hashlib.scrypt(secret, salt=salt, n=n, r=r, p=p, maxmem=128 * r * (n + p + 2) + MIB, dklen=96)
+        else: made = hkdf(secret, 'holdfast/1/key-slot', 96, salt)
+        if not hmac.compare_digest(sealed[:32], made[32:64]): return False
+        bundle = Cursor(gcm_open(made[:32], signed[:-len(wrapped) - 1], sealed[32:]))
+        need(bundle.take(5) == b'HFKB\1', 'keys of another version', Unsupported)
+        self.slot, self.own, self.root = key[5:], made[64:], bundle.take(32)
+        self.secrets = {bundle.uint(4): bundle.take(32) for _ in range(bundle.uint(2))}
+        return bundle.end() is None
     def learn(self, config):
         """The secret of the epoch that this config begins, from what was sealed to the own slot."""
         epoch, rotation = config['epoch'], config['rotation']
@@ -212,9 +211,8 @@ def extract(repository, source, top):
     """Places the entries of a source in a new folder. Gives what could not be done, in words."""
     folders, later, groups, problems = set(), [], {}, []
     def folder(at):
-        if at in folders: return
-        if at != top: folder(os.path.dirname(at))
-        os.mkdir(at)
+        if at != top and at not in folders: folder(os.path.dirname(at))
+        if at not in folders: os.mkdir(at)
         folders.add(at)
     def place(each, at):
         """False: it has no metadata of its own to be set."""
@@ -294,5 +292,5 @@ if __name__ == '__main__':
     try: problems, code = main(), 1
     except (KeyTrouble, Unsupported) as error: problems, code = [f'{type(error).__name__.lower()}: {error}'], error.code
     except (Damaged, *FAULTS) as error: problems, code = [f'damaged: {error or type(error).__name__}'], 1
-    for problem in problems: print(problem, file=sys.stderr)
+    print(*problems, sep='\n', end='\n' if problems else '', file=sys.stderr)
     sys.exit(code if problems else 0)

@@ -1,5 +1,5 @@
 """What the reader needs and neither Python nor the command line of openssl has at hand: AES-256-GCM, HKDF, X25519; decompression
-with a limit; numbers and texts of binary records; the key of a recovery sheet."""
+with a limit; numbers and texts of binary records; the key of a recovery sheet; ids in object keys."""
 import base64, functools, hashlib, hmac, re, struct, subprocess, tempfile, zlib
 
 class Damaged(Exception): code = 1
@@ -94,3 +94,8 @@ def recovery_key(text):
     check = int.from_bytes(hashlib.sha256(b'holdfast/1/recovery-key' + key).digest()[:3], 'big') >> 4
     need(len(signs) == 70 and -1 not in digits and bits & 0xFFFFFF == check, 'the recovery key is mistyped', KeyTrouble)
     return key
+
+def key_of(name):
+    """An id as a segment of an object key."""
+    if re.fullmatch('[a-z0-9][a-z0-9._-]{0,127}', name): return name
+    return '_' + re.sub('[^a-z0-9.-]', lambda sign: f'_{ord(sign[0]):02x}', name)

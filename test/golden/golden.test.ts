@@ -11,16 +11,19 @@ import type { Entry } from '../../src/engine/types.ts'
 import { localTarget } from '../../src/targets/local/local-target.ts'
 import { memoryTarget } from '../../src/targets/memory.ts'
 import { readOnly } from '../../src/targets/wrappers/read-only.ts'
-import { EXPECTED_FILE, GOLDEN, type Golden, REPOSITORIES_FOLDER, VECTORS_FILE } from './repositories.ts'
+import { EXPECTED_FILE, GOLDEN, type Golden, REPOSITORIES_FOLDER, SCENES_FILE, VECTORS_FILE } from './repositories.ts'
+import { expectedTree, SCENE_SOURCE, type SceneEntry } from './scene-tree.ts'
+import { SCENES } from './scenes.ts'
 import { type Expected, expectedOf, recordsSource, STATES } from './tree.ts'
 import { makeVectors } from './vectors.ts'
 
+const GOLDEN_FOLDER = join(REPOSITORIES_FOLDER, '..')
 const NAMES = ['first', 'second']
 const expected = JSON.parse(readFileSync(EXPECTED_FILE, 'utf8')) as Expected[][]
 
 const byPath = (a: { path: string }, b: { path: string }): number => (a.path < b.path ? -1 : 1)
 
-function folderOf({ name }: Golden): string {
+function folderOf({ name }: { name: string }): string {
   return join(REPOSITORIES_FOLDER, name)
 }
 
@@ -39,7 +42,7 @@ function sha256(content: Uint8Array): string {
   return createHash('sha256').update(content).digest('hex')
 }
 
-function openGolden(golden: Golden): Promise<BackupEngine> {
+function openGolden(golden: Pick<Golden, 'name' | 'key'>): Promise<BackupEngine> {
   const target = readOnly(localTarget(folderOf(golden)))
   // Transforms are for new data: what is stored says itself how it is read.
   return BackupEngine.open({ target, key: golden.key, transforms: [], workers: 'inline', create: 'never' })
@@ -94,20 +97,50 @@ describe.each(GOLDEN)('the golden repository $name', (golden) => {
   })
 })
 
+const scenes = JSON.parse(readFileSync(SCENES_FILE, 'utf8')) as Record<string, Record<string, SceneEntry[]>>
+const OPENINGS = SCENES.flatMap((scene) => scene.keys.map((key, i) => ({ ...scene, key, opening: `${scene.name}, key ${i}` })))
+
+describe.each(OPENINGS)('the golden repository $opening', (scene) => {
+  it('is listed and read as it was written, and nothing is written to it', { timeout: 60_000 }, async () => {
+    const before = everything(folderOf(scene))
+    await using engine = await openGolden(scene)
+    const wanted = scenes[scene.name]!
+    const snapshots = await engine.snapshots({ order: 'oldest' }).toArray()
+    expect(snapshots.map(({ name }) => name)).toEqual(Object.keys(wanted))
+    for (const { id, name } of snapshots) {
+      const entries = await engine.entries({ snapshot: id, path: SCENE_SOURCE, recursive: true }).toArray()
+      expect(entries.map(({ path }) => path).sort()).toEqual(wanted[name!]!.map(({ path }) => path).sort())
+      const byPath = new Map(entries.map((each) => [each.path, each]))
+      for (const each of wanted[name!]!) await compare(engine, id, byPath.get(each.path)!, each)
+    }
+    expect(everything(folderOf(scene))).toEqual(before)
+  })
+})
+
+async function compare(engine: BackupEngine, snapshot: string, entry: Entry, wanted: SceneEntry): Promise<void> {
+  const { path, type, size, mode, linkTarget, xattrs, device, rdev, sha256: hash, mtime } = wanted
+  expect(entry).toMatchObject({ type, size, mode, ...(linkTarget !== undefined && { linkTarget }) })
+  expect(entry.modifiedAt!.getTime(), path).toBe(Math.floor(Number(mtime.slice(0, -3)) / 1000))
+  const facts = { 'holdfast.xattrs': xattrs, 'holdfast.device': device, 'holdfast.rdev': rdev }
+  expect(entry.facts, path).toEqual(JSON.parse(JSON.stringify(facts)))
+  if (hash === undefined) return
+  const content = Buffer.concat(await (await engine.read({ snapshot, path })).toArray())
+  expect(sha256(content), path).toBe(hash)
+}
+
 describe('golden files', () => {
   it('hold what the tree of this folder says', () => {
     expect(expected).toEqual(JSON.parse(JSON.stringify(STATES.map(expectedOf))))
+    for (const { name, snapshots } of SCENES) {
+      const said = Object.entries(snapshots).map(([snapshot, nodes]) => [snapshot, expectedTree(nodes)])
+      expect(scenes[name], name).toEqual(JSON.parse(JSON.stringify(Object.fromEntries(said))))
+    }
   })
 
   it('are small', () => {
-    for (const golden of GOLDEN) {
-      const files = readdirSync(folderOf(golden), { recursive: true, encoding: 'utf8' })
-      const bytes = files.map((name) => statSync(join(folderOf(golden), name))).filter((stat) => stat.isFile())
-      expect(
-        bytes.reduce((sum, { size }) => sum + size, 0),
-        golden.name,
-      ).toBeLessThan(100_000)
-    }
+    const files = readdirSync(GOLDEN_FOLDER, { recursive: true, encoding: 'utf8' }).map((name) => statSync(join(GOLDEN_FOLDER, name)))
+    const bytes = files.filter((stat) => stat.isFile()).reduce((sum, { size }) => sum + size, 0)
+    expect(bytes).toBeLessThan(1_000_000)
   })
 
   it('keep their bytes: a change of stored bytes touches docs/format.md and a new golden file', async () => {
