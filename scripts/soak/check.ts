@@ -78,8 +78,6 @@ function placeOf({ ground, folder, hurry }: SoakOptions): {
   return { place: ground.place, folder, hurry }
 }
 
-const namesOf = ({ actors }: SoakOptions): string[] => actors.map(({ name }) => name)
-
 class Check {
   readonly writers: readonly string[]
   readonly #options: SoakOptions
@@ -94,7 +92,7 @@ class Check {
   /** Every snapshot that a writer was told of, but for those that somebody set out to forget. */
   nothingMissing(snapshots: readonly Snapshot[], journals: ReadonlyMap<string, Written[]>): void {
     const there = new Set(snapshots.map(({ id }) => id))
-    const leaving = forgettable(this.#options.folder, namesOf(this.#options))
+    const leaving = forgettable(this.#options.folder, [...journals.keys()])
     for (const [name, lines] of journals) {
       for (const line of lines) {
         if (line.what !== 'commit' || there.has(line.id) || leaving.has(line.id)) continue
@@ -182,14 +180,12 @@ class Check {
     }
   }
 
-  /** What the killed had begun to forget; and the oldest, so that there is something to prune. The newest ones stay. */
-  async #forgetSome(engine: BackupEngine): Promise<void> {
+  /** So that there is something to prune. The newest ones stay. */
+  async #forgetOldest(engine: BackupEngine): Promise<void> {
     const all = await engine.snapshots({ order: 'oldest' }).toArray()
-    const begun = forgettable(this.#options.folder, namesOf(this.#options))
-    const oldest = all.slice(0, Math.max(0, all.length - 2 * this.writers.length))[0]?.id
-    const snapshots = all.map(({ id }) => id).filter((id) => id === oldest || begun.has(id))
-    if (snapshots.length === 0) return
-    const plan = await engine.planForget({ snapshots })
+    const oldest = all.slice(0, Math.max(0, all.length - 2 * this.writers.length))[0]
+    if (oldest === undefined) return
+    const plan = await engine.planForget({ snapshots: [oldest.id] })
     await engine.forget(plan, { confirm: plan.digest })
   }
 
@@ -199,7 +195,7 @@ class Check {
     const clock = laterBy(DAYS_LATER_MS, this.#options.hurry)
     const engine = await openEngine(placeOf(this.#options), 'check', { clock })
     try {
-      await this.#forgetSome(engine)
+      await this.#forgetOldest(engine)
       // Whatever is not needed goes.
       const plan = await engine.planPrune({ keepDeletedMs: 0, minDeadShare: 0.001 })
       const { state, deleted } = await engine.prune(plan, { confirm: plan.digest, deadRunMs: DEAD_RUN_MS })

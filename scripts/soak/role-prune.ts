@@ -1,6 +1,6 @@
 /** Forgets snapshots and prunes, again and again, beside everybody else. */
 import { type BackupEngine, BackupError } from '../../src/index.ts'
-import { forgettable, type Journal } from './journal.ts'
+import type { Journal } from './journal.ts'
 import type { Actor } from './roles.ts'
 import { openEngine } from './settings.ts'
 
@@ -32,13 +32,11 @@ async function forgetSome(engine: BackupEngine, { settings, journal, random }: A
     seen.set(host, nth)
     return nth > settings.keep
   })
-  // What a life before was killed over is still announced: as a retention would, decide the same again.
-  const begun = forgettable(settings.folder, [settings.name])
-  const snapshots = old.map(({ id }) => id).filter((id) => begun.has(id) || random() < FORGOTTEN)
+  const snapshots = old.map(({ id }) => id).filter(() => random() < FORGOTTEN)
   if (snapshots.length === 0) return
   const plan = await engine.planForget({ snapshots })
   journal.write({ what: 'forget', ids: snapshots })
-  await engine.forget(plan, { confirm: plan.digest })
+  await engine.forget(plan, { confirm: plan.digest, deadRunMs: DEAD_RUN_MS })
 }
 
 async function pruneOnce(engine: BackupEngine, journal: Journal): Promise<void> {

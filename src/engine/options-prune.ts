@@ -43,7 +43,8 @@ const planForgetSchema: z.ZodType<PlanForgetOptions> = z.strictObject(
   },
   'must be an object',
 )
-const forgetSchema: z.ZodType<ForgetOptions> = z.strictObject({ ...callShape, confirm }, 'must be an object')
+const deadRunMs = opt(positive.pipe(milliseconds(MIN_DEAD_RUN_MS)))
+const forgetSchema: z.ZodType<ForgetOptions> = z.strictObject({ ...callShape, confirm, deadRunMs }, 'must be an object')
 const planPruneSchema: z.ZodType<PlanPruneOptions> = z.strictObject(
   { ...callShape, minDeadShare: opt(share), keepDeletedMs: opt(milliseconds(0)), rekeyOldData: opt(flag) },
   'must be an object',
@@ -53,7 +54,7 @@ const pruneSchema: z.ZodType<PruneOptions> = z.strictObject(
     ...callShape,
     confirm,
     waitMs: opt(milliseconds(0)),
-    deadRunMs: opt(positive.pipe(milliseconds(MIN_DEAD_RUN_MS))),
+    deadRunMs,
     graceMs: opt(milliseconds(0)),
   },
   'must be an object',
@@ -61,6 +62,7 @@ const pruneSchema: z.ZodType<PruneOptions> = z.strictObject(
 
 export type ParsedPlanPruneOptions = PlanPruneOptions &
   Required<Pick<PlanPruneOptions, 'minDeadShare' | 'keepDeletedMs'>>
+export type ParsedForgetOptions = ForgetOptions & Required<Pick<ForgetOptions, 'deadRunMs'>>
 export type ParsedPruneOptions = PruneOptions & Required<Pick<PruneOptions, 'deadRunMs' | 'graceMs'>>
 
 /** Either some snapshots or a policy. */
@@ -85,8 +87,8 @@ export function parsePlanForgetOptions(
 }
 
 /** @throws BackupError INVALID_OPTIONS */
-export function parseForgetOptions(options: ForgetOptions = {}): ForgetOptions {
-  return parseOptions(forgetSchema, options, 'forget')
+export function parseForgetOptions(options: ForgetOptions = {}): ParsedForgetOptions {
+  return { deadRunMs: DEFAULT_DEAD_RUN_MS, ...parseOptions(forgetSchema, options, 'forget') }
 }
 
 /** @throws BackupError INVALID_OPTIONS */

@@ -61,6 +61,11 @@ export interface SimulatedSnapshot {
 export interface ForgetOptions extends CallOptions {
   /** `plan.digest`, as the person who confirmed sends it back. */
   confirm?: string
+  /**
+   * Another run that is about to forget what this plan keeps, and gives no sign of life for so many milliseconds, was killed, and
+   * is passed by; one that does makes the plan stale. At least 180,000; default 900,000.
+   */
+  deadRunMs?: number
 }
 
 export interface ForgetResult extends RunResult {

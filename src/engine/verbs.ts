@@ -16,7 +16,12 @@ import { openEngine } from './open/open-engine.ts'
 import type { ParsedBackupOptions } from './options-backup.ts'
 import type { ParsedDrillOptions } from './options-drill.ts'
 import type { ParsedPlanEraseOptions } from './options-erase.ts'
-import type { ParsedPlanForgetOptions, ParsedPlanPruneOptions, ParsedPruneOptions } from './options-prune.ts'
+import type {
+  ParsedForgetOptions,
+  ParsedPlanForgetOptions,
+  ParsedPlanPruneOptions,
+  ParsedPruneOptions,
+} from './options-prune.ts'
 import type { ParsedPlanRepairOptions, ParsedRepairOptions } from './options-repair.ts'
 import type { ParsedPlanRestoreOptions, ParsedRestoreOptions } from './options-restore.ts'
 import type { ParsedStatsOptions } from './options-stats.ts'
@@ -35,7 +40,7 @@ import type { EngineContext, EngineParts } from './types-context.ts'
 import type { DrillResult } from './types-drill.ts'
 import type { EngineOptions } from './types-engine.ts'
 import type { EraseOptions, ErasePlan, EraseResult } from './types-erase.ts'
-import type { ForgetOptions, ForgetPlan, ForgetResult, PrunePlan, PruneResult } from './types-prune.ts'
+import type { ForgetPlan, ForgetResult, PrunePlan, PruneResult } from './types-prune.ts'
 import type { RepairPlan, RepairResult } from './types-repair.ts'
 import type { RestorePlan, RestoreResult } from './types-restore.ts'
 import type { AnnotateOptions } from './types-retention.ts'
@@ -66,7 +71,7 @@ export interface Verbs {
   planRestore(engine: EngineContext, options: ParsedPlanRestoreOptions): Promise<RestorePlan>
   restore(engine: EngineContext, plan: RestorePlan, options: ParsedRestoreOptions): Promise<RestoreResult>
   planForget(engine: EngineContext, options: ParsedPlanForgetOptions): Promise<ForgetPlan>
-  forget(engine: EngineContext, plan: ForgetPlan, options: ForgetOptions): Promise<ForgetResult>
+  forget(engine: EngineContext, plan: ForgetPlan, options: ParsedForgetOptions): Promise<ForgetResult>
   forgotten(engine: EngineContext, signal: AbortSignal | undefined): Listing<ForgottenSnapshot>
   undoForget(engine: EngineContext, ref: string, options: CallOptions): Promise<UndoForgetResult>
   planErase(engine: EngineContext, options: ParsedPlanEraseOptions): Promise<ErasePlan>

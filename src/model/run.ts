@@ -3,6 +3,9 @@ import * as z from 'zod'
 import { jsonRecord } from './json-record.ts'
 import { count, isoDate, runId, text } from './json-record-fields.ts'
 
+/** Of one run. */
+export const MAX_FORGETS = 100
+
 const schema = z.strictObject({
   id: runId,
   verb: z.string().min(1).max(64),
@@ -11,7 +14,9 @@ const schema = z.strictObject({
   pid: count,
   /** Grows with every heartbeat. Compared with itself only: no clock of another machine is trusted. */
   beat: count,
+  /** Ids of snapshots that it may be about to end (verb `forget`), or whose copies in `trash/` it takes away (`prune`). */
+  forgets: z.array(runId).min(1).max(MAX_FORGETS).optional(),
 })
 
 export type RunRecord = z.output<typeof schema>
-export const runRecord = jsonRecord({ type: 'run', version: 1, maxBytes: 4096, schema })
+export const runRecord = jsonRecord({ type: 'run', version: 1, maxBytes: 16 * 1024, schema })

@@ -19,6 +19,8 @@ export interface StartRunOptions extends CallSignal {
   pid?: number
   /** Milliseconds between heartbeats. Default 60,000. */
   heartbeatMs?: number
+  /** Snapshots that it says it may end; see `runRecord`. */
+  forgets?: readonly string[]
 }
 
 /** What a run needs of a repository. */
@@ -145,8 +147,9 @@ async function announce(
 }
 
 function sealRun(records: Records, options: StartRunOptions, startedAt: Date, beat: number): Uint8Array<ArrayBuffer> {
-  const { runId: id, verb, host, pid = process.pid } = options
-  return records.seal('control', runKey(id), runRecord.encode({ id, verb, startedAt, host, pid, beat }))
+  const { runId: id, verb, host, pid = process.pid, forgets } = options
+  const run = { id, verb, startedAt, host, pid, beat, ...(forgets && { forgets: [...forgets] }) }
+  return records.seal('control', runKey(id), runRecord.encode(run))
 }
 
 /** A damaged object of that id counts too: nobody can say what it was. */

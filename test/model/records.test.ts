@@ -30,6 +30,10 @@ const EXAMPLES: readonly { record: JsonRecord<never>; value: unknown }[] = [
     },
   },
   { record: runRecord, value: { id: 'run-1', verb: 'backup', startedAt: NOW, host: 'here', pid: 7, beat: 3 } },
+  {
+    record: runRecord,
+    value: { id: 'run-2', verb: 'forget', startedAt: NOW, host: 'here', pid: 7, beat: 0, forgets: ['run-1'] },
+  },
   { record: gcCandidatesRecord, value: { n: 2, run: 'prune-1', at: NOW, packs: [PACK_A, PACK_B] } },
   { record: gcDoneRecord, value: { n: 2, run: 'prune-1', at: NOW, outcome: 'done', dead: [PACK_A] } },
   {
@@ -68,7 +72,7 @@ describe.each(EXAMPLES.map((each) => ({ ...each, type: each.record.type })))('$t
     expect(codeThrown(() => record.decode(new Uint8Array(record.maxBytes + 1)))).toBe('OBJECT_CORRUPT')
     for (const field of Object.keys(stored)) {
       const { [field]: _, ...rest } = stored
-      const optional = ['name', 'by', 'lastVerified', 'error'].includes(field)
+      const optional = ['name', 'by', 'lastVerified', 'error', 'forgets'].includes(field)
       expect(codeThrown(() => record.decode(text(rest)))).toBe(optional ? 'returned' : 'OBJECT_CORRUPT')
     }
   })

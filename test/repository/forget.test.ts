@@ -12,7 +12,7 @@ async function left({ id = ID, createdAt, nowMs }: { id?: string; createdAt: Dat
   const repository = await freshRepository()
   const { records, snapshots } = repository
   await putSnapshot(repository, { ...snapshotOf(id), createdAt })
-  expect(await forgetSnapshot({ records, id, now: new Date(nowMs), by: 'run-f' })).toBe(true)
+  expect(await forgetSnapshot({ records, id, now: new Date(nowMs), by: 'run-f' })).toBe('forgotten')
   const { tombstones, snapshots: found } = await snapshots.list()
   expect(found).toEqual([])
   return tombstones.get(id)?.reason ?? 'nothing'

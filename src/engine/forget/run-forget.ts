@@ -1,23 +1,30 @@
 /** forget: snapshots go, as planned. What they alone need is freed by a prune. */
+import { newId } from '../../crypto/random.ts'
 import { requireFeatures } from '../../model/config.ts'
+import { MAX_FORGETS } from '../../model/run.ts'
 import { PREFIX } from '../../repository/keys-layout.ts'
 import { Notes } from '../../repository/notes.ts'
-import { announceForgetting, endSnapshot, type GoingSnapshot, withdraw } from '../../repository/prune/forget.ts'
+import { FORGET_BEAT_MS } from '../../repository/prune/announced.ts'
+import { forgetSnapshot } from '../../repository/prune/forget.ts'
+import { FORGET_VERB } from '../../repository/prune/wait.ts'
 import type { Records } from '../../repository/records.ts'
+import { announceRun, leaveRun } from '../../repository/runs.ts'
+import { SURE_TO_LIVE_MS } from '../../repository/runs-heartbeat.ts'
 import { isRetrying, retrying } from '../../targets/wrappers/retrying.ts'
 import { throwIfAborted } from '../../util/abort.ts'
 import { loadRecords } from '../load-snapshots.ts'
+import type { ParsedForgetOptions } from '../options-prune.ts'
 import { requirePlan, stale } from '../plan-digest.ts'
 import { type BodyResult, type RunContext, withRun } from '../run-context.ts'
 import { describeOptions } from '../run-report.ts'
 import type { EngineContext } from '../types-context.ts'
-import type { ForgetDecision, ForgetOptions, ForgetPlan, ForgetResult } from '../types-prune.ts'
+import type { ForgetDecision, ForgetPlan, ForgetResult } from '../types-prune.ts'
 import { stateOf } from './plan-forget.ts'
 import { holdsOf } from './retention.ts'
 import { requireStaying } from './staying.ts'
 
 /** One at a time with prunes of this engine: only so that its own events and reports do not mix. */
-export function forget(engine: EngineContext, plan: ForgetPlan, options: ForgetOptions): Promise<ForgetResult> {
+export function forget(engine: EngineContext, plan: ForgetPlan, options: ParsedForgetOptions): Promise<ForgetResult> {
   const call = {
     verb: 'forget' as const,
     options,
@@ -30,27 +37,22 @@ export function forget(engine: EngineContext, plan: ForgetPlan, options: ForgetO
 async function runForget(
   engine: EngineContext,
   plan: ForgetPlan,
-  { confirm }: ForgetOptions,
+  { confirm, deadRunMs }: ParsedForgetOptions,
   run: RunContext,
 ): Promise<BodyResult<'forget'>> {
   const { repository } = engine.repository
   requireFeatures(repository.config, 'write')
   requirePlan(plan, engine.repository.id, confirm)
-  await requireUnchanged(engine, plan, run.signal)
-  const records = repeatedRecords(engine, run)
-  const going = idsOf(plan, false)
+  await repository.keys.refreshSince(run.startedAt, run.signal)
+  const there = await requireUnchanged(engine, plan, run.signal)
+  const going = idsOf(plan, false).filter((id) => there.has(id))
   run.progress.phase('forget')
   run.progress.total({ items: going.length })
-  const forgetting = new Forgetting(engine, plan, records, run)
-  for (let at = 0; at < going.length; at += AT_ONCE) await forgetting.some(going.slice(at, at + AT_ONCE))
+  const forgetting = new Forgetting(engine, plan, deadRunMs, run)
+  await forgetting.all(going)
   const { forgotten, held } = forgetting
   return { forgotten, kept: idsOf(plan, true).length + held }
 }
-
-/** Announced and looked at together: a look costs a few listings. */
-const AT_ONCE = 100
-/** After so long it is announced and looked at anew: others count an announcement for an hour. */
-const LOOK_AGAIN_MS = 10 * 60 * 1000
 
 /**
  * Announces what is to go, then looks whether what is to stay does, then ends it. Of two who forget at once, each for the sake of
@@ -61,66 +63,60 @@ class Forgetting {
   held = 0
   private readonly engine: EngineContext
   private readonly plan: ForgetPlan
+  private readonly deadRunMs: number
   private readonly records: Records
   private readonly notes: Notes
   private readonly run: RunContext
 
-  constructor(engine: EngineContext, plan: ForgetPlan, records: Records, run: RunContext) {
+  constructor(engine: EngineContext, plan: ForgetPlan, deadRunMs: number, run: RunContext) {
     this.engine = engine
     this.plan = plan
-    this.records = records
+    this.deadRunMs = deadRunMs
+    this.records = repeatedRecords(engine, run)
     // As the target has them: where it cannot create once, what lies near may be a note that another has taken the place of.
-    this.notes = new Notes(records)
+    this.notes = new Notes(this.records)
     this.run = run
   }
 
-  async some(ids: readonly string[]): Promise<void> {
-    const { clock } = this.engine
-    const announced = new Map<string, GoingSnapshot>()
+  async all(ids: readonly string[]): Promise<void> {
+    for (let at = 0; at < ids.length; at += MAX_FORGETS) {
+      let rest = ids.slice(at, at + MAX_FORGETS)
+      while (rest.length > 0) rest = await this.some(rest)
+    }
+  }
+
+  /** Announced and looked at together: a look costs a few listings. Gives those that have to be announced anew. */
+  private async some(forgets: readonly string[]): Promise<string[]> {
+    const { engine, plan, records, run, deadRunMs } = this
+    const { clock, host } = engine
+    const self = newId(clock.now())
+    const { signal } = run
+    const how = { runId: self, verb: FORGET_VERB, host, clock, signal, heartbeatMs: FORGET_BEAT_MS, forgets }
+    const presence = await announceRun(records, how)
+    // After a longer silence others may have taken this for dead.
+    const isSure = (): boolean => presence.heartbeat.longestSilenceMs <= SURE_TO_LIVE_MS
     try {
-      let sinceMs = clock.monotonicMs()
-      await this.announce(ids, announced)
-      for (const id of ids) {
-        if (clock.monotonicMs() - sinceMs > LOOK_AGAIN_MS) {
-          sinceMs = clock.monotonicMs()
-          await this.announce([...announced.keys()], announced)
-        }
-        await this.end(id, announced)
-        this.run.progress.add({ items: 1 })
-      }
+      await requireStaying({ engine, plan, records, run, self, deadRunMs }, new Set(forgets))
+      for (const [at, id] of forgets.entries()) if (!(await this.end(id, isSure))) return forgets.slice(at)
+      return []
     } finally {
-      for (const going of announced.values()) await withdraw(going, this.records)
+      await leaveRun(records, self, presence)
     }
   }
 
-  private async announce(ids: readonly string[], announced: Map<string, GoingSnapshot>): Promise<void> {
-    const { engine, plan, records, run } = this
-    for (const id of ids) {
-      throwIfAborted(run.signal)
-      const going = await announceForgetting(this.options(id))
-      if (going) announced.set(id, going)
-      else announced.delete(id)
-    }
-    await requireStaying({ engine, plan, records, signal: run.signal }, announced)
-  }
-
-  private async end(id: string, announced: Map<string, GoingSnapshot>): Promise<void> {
-    throwIfAborted(this.run.signal)
-    const going = announced.get(id)
-    if (!going) return
-    if (await isHeldNow(this.engine, this.notes, id, this.run)) {
-      this.held++
-      return
-    }
-    // Whatever becomes of this call, the copy stays: it may have happened.
-    announced.delete(id)
-    await endSnapshot(going, this.options(id))
-    this.forgotten.push(id)
-  }
-
-  private options(id: string): Parameters<typeof endSnapshot>[1] {
+  /** False: nothing was ended, since it is not sure that others still see the announcement. */
+  private async end(id: string, isSure: () => boolean): Promise<boolean> {
     const { engine, records, run } = this
-    return { records, id, now: engine.clock.now(), by: run.runId, signal: run.signal }
+    const { signal } = run
+    throwIfAborted(signal)
+    if (await isHeldNow(engine, this.notes, id, run)) this.held++
+    else {
+      const forgot = await forgetSnapshot({ records, id, now: engine.clock.now(), by: run.runId, isSure, signal })
+      if (forgot === 'unsure') return false
+      if (forgot === 'forgotten') this.forgotten.push(id)
+    }
+    run.progress.add({ items: 1 })
+    return true
   }
 }
 
@@ -134,9 +130,13 @@ function repeatedRecords({ repository: { repository }, clock }: EngineContext, r
 /**
  * Whoever let one snapshot go because of another must not lose both, and what has changed might be decided otherwise. New
  * snapshots change nothing: to forget as planned leaves them and all that was to stay. Those that are gone already do not
- * matter, so that a plan that was carried out in part can be carried out to its end.
+ * matter, so that a plan that was carried out in part can be carried out to its end. Gives those that are there.
  */
-async function requireUnchanged(engine: EngineContext, plan: ForgetPlan, signal: AbortSignal): Promise<void> {
+async function requireUnchanged(
+  engine: EngineContext,
+  plan: ForgetPlan,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, unknown>> {
   const { snapshots, damaged, unreadableNotes } = await loadRecords(engine, signal)
   const views = new Map(snapshots.map(({ view }) => [view.id, view]))
   const hurt = new Set(damaged.map(({ key }) => key.slice(PREFIX.snapshots.length)))
@@ -153,6 +153,7 @@ async function requireUnchanged(engine: EngineContext, plan: ForgetPlan, signal:
     const why = check(decision)
     if (why !== undefined) throw stale(why)
   }
+  return views
 }
 
 /** Asked right before each goes: a long plan takes its time. */

@@ -12,6 +12,7 @@ import { mergeDead } from './merge.ts'
 import { ALL_RULES, type PruneRules } from './rules.ts'
 import { type Survey, survey } from './survey.ts'
 import { deletePacks, tidyGc, tidyRuns } from './tidy.ts'
+import { tidyTrash } from './tidy-trash.ts'
 import type { PruneOptions, PruneOutcome } from './types.ts'
 import { ownerIsDead, PRUNE_VERB } from './wait.ts'
 
@@ -138,6 +139,7 @@ class Prune {
     await deletePacks(names, { records, signal }, (packs) => onDeleted?.(packs))
     await tidyGc({ ...this.options, self })
     await tidyRuns({ ...this.options, self }, this.rules.keepsCommittedRuns)
+    await tidyTrash(found.roots.unended, this.options)
     return { packs: names.length, bytes: names.reduce((sum, name) => sum + (found.packs.get(name) ?? 0), 0) }
   }
 }

@@ -14,6 +14,8 @@ export interface Roots {
   readonly trash: readonly Trash[]
   /** Forgotten for so long that nothing of them is kept. */
   readonly expired: readonly string[]
+  /** Ids of copies whose snapshots are there. */
+  readonly unended: readonly string[]
 }
 
 export class RootListing {
@@ -36,10 +38,12 @@ export class RootListing {
     refuseDamaged(damagedTrash)
     // Whoever forgets one that is still there puts its copy anew, and that must not be taken for the old one.
     const there = new Set(snapshots.map(({ record }) => record.id))
+    const gone = all.filter(({ id }) => !there.has(id))
     return {
       snapshots: snapshots.map(({ record }) => record),
-      trash: all.filter(({ at }) => at > expiry),
-      expired: all.filter(({ at, id }) => at <= expiry && !there.has(id)).map(({ id }) => id),
+      trash: gone.filter(({ at }) => at > expiry),
+      expired: gone.filter(({ at }) => at <= expiry).map(({ id }) => id),
+      unended: all.filter(({ id }) => there.has(id)).map(({ id }) => id),
     }
   }
 }

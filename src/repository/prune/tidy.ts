@@ -9,7 +9,7 @@ import { gcKey, PREFIX, packKey, parseKey, runKey, snapshotKey } from '../keys-l
 import type { Records } from '../records.ts'
 import { isDamage } from '../records-listing.ts'
 import { stubOutcome } from './gc.ts'
-import { fence, listRuns, PRUNE_VERB } from './wait.ts'
+import { fence, isWithoutCommit, listRuns } from './wait.ts'
 
 const DELETE_AT_ONCE = 500
 /** An outcome without a list is smaller than this. */
@@ -58,8 +58,8 @@ export async function tidyGc({ records, clock, self, signal }: TidyOptions): Pro
 }
 
 /**
- * Objects of runs that are over: those that a tombstone keeps from committing; committed ones, and prunes, a day after
- * their last sign of life, when even a process that was suspended has had its answer. What has died without a commit is fenced
+ * Objects of runs that are over: those that a tombstone keeps from committing; committed ones, prunes, and who forgets, a day
+ * after their last sign of life, when even a process that was suspended has had its answer. What has died without a commit is fenced
  * after a week.
  */
 export async function tidyRuns(options: TidyOptions, keepsCommitted: boolean): Promise<void> {
@@ -83,7 +83,7 @@ async function stateOf(
   // The beat says how long it lived.
   const lastMs = run === undefined ? Number.POSITIVE_INFINITY : run.startedAt.getTime() + run.beat * BEAT_MS
   const isOld = lastMs < clock.now().getTime() - DAY_MS
-  if (run?.verb === PRUNE_VERB) return isOld ? 'over' : 'alive'
+  if (run && isWithoutCommit(run.verb)) return isOld ? 'over' : 'alive'
   const key = snapshotKey(id)
   const snapshot = await records.find(key, { signal })
   if (snapshot === undefined) return lastMs < clock.now().getTime() - SILENT_MS ? 'silent' : 'alive'

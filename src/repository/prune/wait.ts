@@ -57,18 +57,18 @@ async function hasEnded(id: string, still: StandingStill, options: WaitOptions):
   const { records, clock, stillMs, signal } = options
   const stored = await records.find(runKey(id), { signal })
   if (stored === undefined) return true
-  if (isPrune(records, id, stored)) return true
+  if (commitsNothing(records, id, stored)) return true
   if ((await records.target.stat(snapshotKey(id), { signal })) !== undefined) return true
   if (still.look(id, Buffer.from(stored).toString('latin1'), clock.monotonicMs()) < stillMs) return false
   await fence(id, options)
   return true
 }
 
-/** Prunes commit no snapshots. What cannot be read is taken for a run that does. */
-function isPrune(records: Records, id: string, stored: Uint8Array): boolean {
+/** Prunes, and who forgets, commit no snapshots. What cannot be read is taken for a run that does. */
+function commitsNothing(records: Records, id: string, stored: Uint8Array): boolean {
   try {
     const key = runKey(id)
-    return runRecord.decode(records.open('control', key, stored, runRecord.maxBytes), key).verb === PRUNE_VERB
+    return isWithoutCommit(runRecord.decode(records.open('control', key, stored, runRecord.maxBytes), key).verb)
   } catch (error) {
     if (isDamage(error)) return false
     throw error
@@ -76,6 +76,11 @@ function isPrune(records: Records, id: string, stored: Uint8Array): boolean {
 }
 
 export const PRUNE_VERB = 'prune'
+export const FORGET_VERB = 'forget'
+
+export function isWithoutCommit(verb: string): boolean {
+  return verb === PRUNE_VERB || verb === FORGET_VERB
+}
 
 /**
  * Makes sure that the run can commit no more. A tombstone stays for good, so it does no harm to put one again when the
