@@ -6,9 +6,11 @@ import { createIdHasher } from '../../src/crypto/chunk-id.ts'
 import { hex, sha256Hex } from '../../src/crypto/hash.ts'
 import { derivePassphraseKey } from '../../src/crypto/kdf.ts'
 import { type KeyClass, Keyring } from '../../src/crypto/keyring.ts'
+import { encodeRecoveryKey } from '../../src/crypto/recovery-key.ts'
 import { type BoxHeader, boxHeaderBytes, encodeBoxHeader, WRAP } from '../../src/model/box.ts'
 import { type EntryMeta, withXattrs, writeMeta } from '../../src/model/entry.ts'
 import { encodeFragment } from '../../src/model/fragment.ts'
+import { segmentOfId } from '../../src/model/ids.ts'
 import { encodeDirectory, FOOTER_BYTES, PACK_HEADER_BYTES, writeFooter, writePackHeader } from '../../src/model/pack.ts'
 import { encodeInner, type PageRef } from '../../src/model/page.ts'
 import { encodeList, writeStreams } from '../../src/model/streams.ts'
@@ -47,6 +49,8 @@ export async function makeVectors(): Promise<Record<string, unknown>> {
   return {
     keys: keys(),
     passphrase: hex(await derivePassphraseKey('correct horse', counted(32), { N: 2 ** 15, r: 1, p: 1 }, 64)),
+    recovery: encodeRecoveryKey(counted(32)),
+    segments: ['nightly.7', 'Nightly/7', '_', 'a_b', '.x', '~'].map(segmentOfId),
     chunkIds: chunkIds(),
     cuts: cuts(),
     paths: paths(),
