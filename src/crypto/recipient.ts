@@ -31,6 +31,7 @@ export class RecipientKey {
 
   /** The secret that both sides can make. Undefined for a public key that is none, such as one of low order. */
   agree(publicKey: Uint8Array): Uint8Array | undefined {
+    if (publicKey.length !== PUBLIC_KEY_BYTES) return undefined
     try {
       const other = createPublicKey({ key: Buffer.concat([SPKI, publicKey]), format: 'der', type: 'spki' })
       return new Uint8Array(diffieHellman({ privateKey: this.#key, publicKey: other }))

@@ -10,8 +10,8 @@ import { withSeal } from '../model/json-record-lines.ts'
 import type { Target } from '../targets/target.ts'
 import { mapBounded } from '../util/concurrency.ts'
 import type { SlotHolder } from './key-slots.ts'
-import { takenAway } from './key-slots-errors.ts'
-import { configKey } from './keys-layout.ts'
+import { exchangedSlot, takenAway } from './key-slots-errors.ts'
+import { configKey, slotKey } from './keys-layout.ts'
 
 /** A config as it lies in the target; not to be trusted yet. */
 export interface StoredConfig {
@@ -95,7 +95,7 @@ export function followConfigs(stored: readonly StoredConfig[], options: FollowOp
     if (each.n !== n) throw tampered(configKey(n), 'it is missing')
     const parsed = parse(each)
     checkSuccession(parsed.config, chain, each.key)
-    keyring = learn(parsed.config, each.key, keyring, holder)
+    keyring = learn(parsed.config, each.key, keyring, holder, chain)
     checkMac(parsed, each.key, keyring)
     chain = { n, hash: sha256Hex(each.bytes), config: parsed.config }
   }
@@ -107,9 +107,18 @@ export function followConfigs(stored: readonly StoredConfig[], options: FollowOp
 }
 
 /** The keyring with this config's epoch. Where it cannot be had the MAC will not fit. */
-function learn(config: Config, key: string, keyring: Keyring, holder: SlotHolder | undefined): Keyring {
+function learn(
+  config: Config,
+  key: string,
+  keyring: Keyring,
+  holder: SlotHolder | undefined,
+  before: ConfigChain | undefined,
+): Keyring {
   const { repositoryId, epoch, rotation } = config
   if (keyring.has(epoch) || !keyring.encrypted || !rotation || !holder || !keyring.has(epoch - 1)) return keyring
+  const named = before?.config.slots?.[holder.slot]
+  // Checked already, other than this config; so it is the slot that is wrong, and not what was sealed to it.
+  if (named !== undefined && named.hash !== holder.hash) throw exchangedSlot(slotKey(holder.slot))
   const sealed = rotation.sealed[holder.slot]
   if (sealed === undefined) throw takenAway(holder.slot, `${key} has newer keys, and not for this one`)
   const bytes = { ephemeral: Buffer.from(rotation.ephemeral, 'base64'), sealed: Buffer.from(sealed, 'base64') }

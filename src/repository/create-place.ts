@@ -54,7 +54,7 @@ function isOurs(key: string): boolean {
   return parseKey(key)?.area === 'packs'
 }
 
-function configGone(): BackupError {
+export function configGone(): BackupError {
   const key = configKey(1)
   return new BackupError('OBJECT_MISSING', `a repository lies here whose ${key} is gone`, {
     origin: 'repository',

@@ -13,6 +13,11 @@ export function damagedSlot(key: string, why: string, cause?: unknown): BackupEr
   })
 }
 
+/** Sound in itself, and not what stands at this place by the config: another slot was copied there. */
+export function exchangedSlot(key: string): BackupError {
+  return damagedSlot(key, 'it is not the one that the config names')
+}
+
 export function noSlots(repositoryId: string): BackupError {
   return new BackupError('OBJECT_MISSING', 'the repository is encrypted and has no key slot', {
     origin: 'repository',

@@ -2,7 +2,7 @@
 import type { KdfParameters } from '../crypto/kdf.ts'
 import { decodeRecoveryKey, encodeRecoveryKey, type RecoveryKeyFault } from '../crypto/recovery-key.ts'
 import { BackupError } from '../errors.ts'
-import type { ProviderSecret } from './key-slots-provider.ts'
+import type { ProviderCall, ProviderSecret } from './key-slots-provider.ts'
 
 /** Made by `passphrase()`, `rawKey()` or `keyProvider()`. Holds a secret that never shows up in logs, errors or JSON. */
 export interface Key {
@@ -19,23 +19,27 @@ const RAW_KEY_BYTES = 32
 const secrets = new WeakMap<Key, Secret>()
 
 /**
- * A key from a passphrase, of any length. Throws KEY_MISSING for undefined or '': an unset variable must never mean
- * "unencrypted" (that is `key: 'none'`).
+ * A key from a passphrase, of any length. Throws KEY_MISSING for undefined, '' or blanks alone: an unset variable, or an
+ * empty file, must never mean "unencrypted" (that is `key: 'none'`).
  */
 export function passphrase(value: string | undefined): Key {
-  if (value === undefined || value === '') throw unset('passphrase')
+  if (value === undefined) throw unset('passphrase')
   if (typeof value !== 'string') throw invalid('passphrase: expected a string')
+  if (value.trim() === '') throw unset('passphrase')
+  if (!value.isWellFormed()) throw invalid('passphrase: it has half of a surrogate pair: characters were cut in two')
   return keyOf({ kind: 'passphrase', text: value })
 }
 
 /**
  * A key of 32 random bytes: as bytes, or as 64 hex digits, or in base64 or base64url, or as a recovery sheet has it (there
- * blanks and case do not matter). Opens at once, since nothing has to slow down guessing. Throws KEY_MISSING for
- * undefined or '', INVALID_OPTIONS for anything else; for a mistyped line of a sheet it names the group.
+ * blanks and case do not matter). Blanks and line feeds around a text do not count, so a key file may end with one. Opens
+ * at once, since nothing has to slow down guessing. Throws KEY_MISSING for undefined or '', INVALID_OPTIONS for anything
+ * else; for a mistyped line of a sheet it names the group.
  */
 export function rawKey(value: Uint8Array | string | undefined): Key {
-  if (value === undefined || value === '') throw unset('rawKey')
-  const bytes = typeof value === 'string' ? parseRawKey(value) : value
+  const given = typeof value === 'string' ? value.trim() : value
+  if (given === undefined || given === '') throw unset('rawKey')
+  const bytes = typeof given === 'string' ? parseRawKey(given) : given
   if (!(bytes instanceof Uint8Array) || bytes.length !== RAW_KEY_BYTES) {
     throw invalid(
       `rawKey: expected ${RAW_KEY_BYTES} bytes, or them in hex or base64, or the groups of a recovery sheet`,
@@ -53,9 +57,9 @@ export interface KeyProviderOptions {
   /** Names the provider and its key, e.g. the ARN of a KMS key: slots of other ids are not tried. 1 to 256 characters. */
   id: string
   /** Encrypts 32 bytes. Called when a slot is made: by a creation, `keys.add` and `keys.change`. */
-  wrap(key: Uint8Array): Promise<Uint8Array>
-  /** Gives back what `wrap` was given. Called at every open. */
-  unwrap(wrapped: Uint8Array): Promise<Uint8Array>
+  wrap(key: Uint8Array, call: ProviderCall): Promise<Uint8Array>
+  /** Gives back what `wrap` was given. Called at every open, and as a proof when a slot is made. */
+  unwrap(wrapped: Uint8Array, call: ProviderCall): Promise<Uint8Array>
 }
 
 /**
@@ -72,8 +76,8 @@ export function keyProvider(options: KeyProviderOptions): Key {
   return keyOf({
     kind: 'provider',
     id,
-    wrap: async (key) => await options.wrap(key),
-    unwrap: async (wrapped) => await options.unwrap(wrapped),
+    wrap: async (key, call) => await options.wrap(key, call),
+    unwrap: async (wrapped, call) => await options.unwrap(wrapped, call),
   })
 }
 
@@ -102,6 +106,7 @@ function keyOf(secret: Secret): Key {
 function parseRawKey(text: string): Uint8Array | undefined {
   if (/^[0-9a-fA-F]{64}$/.test(text)) return Buffer.from(text, 'hex')
   if (/^[A-Za-z0-9+/_-]{43}=?$/.test(text)) return Buffer.from(text, 'base64')
+  if (/^[0-9a-fA-F]+$/.test(text)) throw invalid(`rawKey: in hex it has 64 digits, this one has ${text.length}`)
   return LIKE_A_SHEET.test(text) ? parseRecoveryText(text) : undefined
 }
 

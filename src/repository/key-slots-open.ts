@@ -1,4 +1,5 @@
 /** Reads the slots of a repository and tries a caller's key on each. */
+import { sha256Hex } from '../crypto/hash.ts'
 import { BackupError } from '../errors.ts'
 import { MAX_SLOTS } from '../model/config.ts'
 import { type ParsedKeySlot, parseKeySlot } from '../model/key-slot.ts'
@@ -10,10 +11,11 @@ import { damagedSlot, noSlots, wrongKey } from './key-slots-errors.ts'
 import type { Secret } from './key-slots-key.ts'
 import { PREFIX } from './keys-layout.ts'
 
-/** A slot as it was found; `error` where it cannot be used. */
-export type FoundSlot =
-  | { readonly key: string; readonly slot: ParsedKeySlot }
-  | { readonly key: string; readonly error: BackupError }
+/** A slot as it was found; `error` where it cannot be used. `hash`: SHA-256 of the object in hex. */
+export type FoundSlot = { readonly key: string; readonly hash: string } & (
+  | { readonly slot: ParsedKeySlot }
+  | { readonly error: BackupError }
+)
 
 const READS = 8
 
@@ -42,13 +44,14 @@ async function readSlot(target: Target, key: string, signal: AbortSignal): Promi
 }
 
 function parseFound(key: string, bytes: Uint8Array): FoundSlot {
+  const hash = sha256Hex(bytes)
   try {
     const slot = parseKeySlot(bytes, key)
     checkSlot(slot, key)
-    return { key, slot }
+    return { key, hash, slot }
   } catch (error) {
     if (!BackupError.is(error)) throw error
-    return { key, error: error.code === 'OBJECT_CORRUPT' ? damagedSlot(key, error.message, error) : error }
+    return { key, hash, error: error.code === 'OBJECT_CORRUPT' ? damagedSlot(key, error.message, error) : error }
   }
 }
 
@@ -70,14 +73,14 @@ export async function openSlots(
   repositoryId: string,
   found: readonly FoundSlot[],
   signal?: AbortSignal,
-): Promise<OpenedSlot & { slot: string }> {
+): Promise<OpenedSlot & { slot: string; hash: string }> {
   const slots = slotsOf(repositoryId, found)
   const errors: BackupError[] = []
   for (const each of slots) {
     throwIfAborted(signal)
     const opened = 'error' in each ? each.error : await tryUnwrap(secret, each.slot, each.key, signal)
     if (BackupError.is(opened)) errors.push(opened)
-    else if (opened !== undefined) return { ...opened, slot: slotIdOf(each.key) }
+    else if (opened !== undefined) return { ...opened, slot: slotIdOf(each.key), hash: each.hash }
   }
   throw slots.length === 0 ? noSlots(repositoryId) : (worst(errors) ?? wrongKey(secret, kindsOf(slots)))
 }

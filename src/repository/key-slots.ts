@@ -35,6 +35,8 @@ export interface NewSlotOptions {
 export interface SlotHolder {
   readonly slot: string
   readonly recipient: RecipientKey
+  /** SHA-256 of the object that was opened, in hex: a config says which one counts. */
+  readonly hash: string
 }
 
 export interface NewSlot extends SlotHolder {
@@ -62,7 +64,8 @@ export async function makeSlot(secret: Secret, options: NewSlotOptions): Promise
   const bytes = withSeal(signed, sha256Hex(signed))
   const slot = hex(randomBytes(SLOT_ID_BYTES))
   const publicKey = Buffer.from(recipient.publicKey).toString('base64')
-  return { slot, key: slotKey(slot), bytes, header, recipient, record: { publicKey, hash: sha256Hex(bytes) } }
+  const hash = sha256Hex(bytes)
+  return { slot, key: slotKey(slot), bytes, header, recipient, hash, record: { publicKey, hash } }
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import { type ChunkProfile, FILES_PROFILE, TABLE_PROFILE } from '../chunking/profiles.ts'
 import type { IdAlgorithm } from '../crypto/chunk-id.ts'
+import type { Target } from '../targets/target.ts'
 import { describeTransform, runsInWorker } from '../transforms/spec.ts'
 import type { Transform } from '../transforms/transform.ts'
 import type { Lease, PoolHandle } from '../workers/pool.ts'
@@ -63,6 +64,12 @@ export class OpenRepository {
       decode: encode,
       compare: this.decodeCheck,
     }
+  }
+
+  /** The same, with the keys of rotations that others have made since. `target`: the repository's, by way of a wrapper. */
+  async renewedVault(signal: AbortSignal, target: Target): Promise<VaultPlain> {
+    await this.repository.keys.refresh(signal, target)
+    return this.vault()
   }
 
   /** As the config has it; one that does not name it is cut by the built-in one. */

@@ -11,12 +11,13 @@ import { createOpener, createSealer } from '../workers/box.ts'
 import { NO_CACHE, type ObjectCache } from './cache/object-cache.ts'
 import { claimedConfig, type Followed, followConfigs, readConfigs, type StoredConfig } from './config-chain.ts'
 import { createRepository } from './create.ts'
-import { isCreatable, notFound } from './create-place.ts'
+import { configGone, isCreatable, notFound } from './create-place.ts'
 import type { SlotHolder } from './key-slots.ts'
-import { keyNeeded, notEncrypted, takenAway } from './key-slots-errors.ts'
+import { exchangedSlot, keyNeeded, notEncrypted, takenAway } from './key-slots-errors.ts'
 import { type Key, type Secret, secretOf } from './key-slots-key.ts'
 import { type FoundSlot, openSlots, readSlots, slotIdOf } from './key-slots-open.ts'
 import { listConfigs, listSlots, RepositoryKeys } from './keys/repository-keys.ts'
+import { slotKey } from './keys-layout.ts'
 import { Notes } from './notes.ts'
 import { Records } from './records.ts'
 import { Reports } from './reports.ts'
@@ -32,6 +33,8 @@ export interface OpenRepositoryOptions {
   /** Finds the transforms that stored data names. */
   registry: Parameters<typeof createOpener>[0]['transforms']
   now: Date
+  /** By which it is remembered when configs were looked at. Default: the system's. */
+  clock?: { now(): Date } | undefined
   /** Makes the local cache of a repository. Default: none. */
   cache?: ((repositoryId: string) => ObjectCache) | undefined
   signal?: AbortSignal | undefined
@@ -123,16 +126,20 @@ function sameFound(a: Found, b: Found): boolean {
 }
 
 async function openOnce(options: OpenRepositoryOptions, secret: Secret | 'none', found: Found): Promise<Repository> {
+  // Seen a moment ago, and not in the list: taken away meanwhile, or the target's lists are late.
+  if (found.configs.length === 0) throw configGone()
   const claimed = claimedConfig(found.configs)
   if (secret === 'none') {
     if (claimed.encrypted) throw keyNeeded()
     return assemble(options, followConfigs(found.configs, { keyring: Keyring.none(claimed.repositoryId) }), false)
   }
   if (!claimed.encrypted) throw notEncrypted()
-  const { keyring, slot, recipient } = await openSlot(options, secret, claimed, found)
-  const holder = { slot, recipient }
+  const { keyring, ...holder } = await openSlot(options, secret, claimed, found)
   const followed = followConfigs(found.configs, { keyring, holder })
-  if (followed.chain.config.slots?.[slot] === undefined) throw takenAway(slot, 'its slot was removed')
+  const named = followed.chain.config.slots?.[holder.slot]
+  if (named === undefined) throw takenAway(holder.slot, 'its slot was removed')
+  // Else a slot that was taken away could be put back in the place of one that counts.
+  if (named.hash !== holder.hash) throw exchangedSlot(slotKey(holder.slot))
   return assemble(options, { ...followed, holder }, false)
 }
 
@@ -142,10 +149,11 @@ async function openSlot(
   secret: Secret,
   { slots = {}, repositoryId }: Config,
   found: Found,
-): ReturnType<typeof openSlots> {
-  const counts = (key: string): boolean => slots[slotIdOf(key)] !== undefined
-  const read = found.slots ?? (await readSlots(target, found.slotKeys.filter(counts), signal))
-  const ordered = [...read.filter(({ key }) => counts(key)), ...read.filter(({ key }) => !counts(key))]
+): Promise<SlotHolder & { keyring: Keyring }> {
+  const isNamed = (key: string): boolean => slots[slotIdOf(key)] !== undefined
+  const counts = ({ key, hash }: FoundSlot): boolean => slots[slotIdOf(key)]?.hash === hash
+  const read = found.slots ?? (await readSlots(target, found.slotKeys.filter(isNamed), signal))
+  const ordered = [...read.filter(counts), ...read.filter((each) => !counts(each))]
   return openSlots(secret, repositoryId, ordered, signal)
 }
 
@@ -154,8 +162,8 @@ function assemble(
   made: Followed & { holder?: SlotHolder | undefined },
   created: boolean,
 ): Repository {
-  const { target, transforms, registry } = options
-  const keys = new RepositoryKeys({ ...made, target })
+  const { target, transforms, registry, clock } = options
+  const keys = new RepositoryKeys({ ...made, target, now: clock && (() => clock.now()) })
   const { keyring } = keys
   const { repositoryId } = keys.config
   const sealer = createSealer({ keyring, repositoryId, transforms })

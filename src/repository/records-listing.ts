@@ -4,7 +4,7 @@ import { BackupError, type ErrorCode } from '../errors.ts'
 import type { CallSignal, ObjectInfo } from '../targets/target.ts'
 import { mapBounded } from '../util/concurrency.ts'
 import { NO_CACHE, type ObjectCache } from './cache/object-cache.ts'
-import { isNewEpoch, type Records } from './records.ts'
+import type { Records } from './records.ts'
 
 /** One object that could not be read; the others are listed all the same. */
 export interface DamagedObject {
@@ -111,8 +111,7 @@ export class RecordListing<T> {
       if (error !== undefined) damaged.push({ key, error })
       else if (item !== undefined) known.set(key, { stamp: stampOf(infos.get(key)!), item: item.value })
     }
-    const isNew = damaged.some(({ error }) => isNewEpoch(error))
-    return isNew && (await this.#records.refreshKeys(signal)) ? this.#readInto(known, keys, infos, signal) : damaged
+    return damaged
   }
 
   async #read(info: ObjectInfo, signal: AbortSignal): Promise<Read<T>> {

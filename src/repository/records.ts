@@ -1,7 +1,9 @@
 /** Sealed records by key: every object but packs, configs and key slots goes in and out here. */
 import type { KeyClass } from '../crypto/keyring.ts'
 import { BackupError, type ErrorCode } from '../errors.ts'
+import { decodeBoxHeader, WRAP } from '../model/box.ts'
 import type { CallSignal, PutOptions, Target } from '../targets/target.ts'
+import { race } from '../util/abort.ts'
 import type { Opener, Sealer } from '../workers/box.ts'
 
 /** No record is larger, unless its reader says less. */
@@ -23,6 +25,8 @@ export class Records {
   readonly #sealer: Sealer
   readonly #opener: Opener
   readonly #keys: NewKeys | undefined
+  /** Under way for several readings at once. */
+  #learning: Promise<boolean> | undefined
 
   /** `keys`: where the keys of a new epoch are learned. Without, what is sealed under one cannot be read. */
   constructor(target: Target, sealer: Sealer, opener: Opener, keys?: NewKeys) {
@@ -43,13 +47,7 @@ export class Records {
   }
 
   async get(cls: KeyClass, key: string, options: GetRecordOptions = {}): Promise<Uint8Array> {
-    const stored = await this.getStored(key, options)
-    try {
-      return this.open(cls, key, stored, options.maxRawBytes)
-    } catch (error) {
-      if (!isNewEpoch(error) || !(await this.refreshKeys(options.signal))) throw error
-      return this.open(cls, key, stored, options.maxRawBytes)
-    }
+    return this.open(cls, key, await this.getStored(key, options), options.maxRawBytes)
   }
 
   /** Learns of a rotation that somebody else has made. True if there was anything new. */
@@ -57,8 +55,29 @@ export class Records {
     return (await this.#keys?.refresh(signal)) ?? false
   }
 
-  /** The stored bytes as they are; OBJECT_MISSING where there are none. */
+  /**
+   * The stored bytes as they are; OBJECT_MISSING where there are none. Whoever opens them has their keys: of an epoch that
+   * was not known the new configs are read.
+   */
   async getStored(key: string, { signal }: CallSignal = {}): Promise<Uint8Array<ArrayBuffer>> {
+    const stored = await this.#fetch(key, signal)
+    const epoch = this.#keys === undefined ? undefined : epochOfBox(stored)
+    if (epoch !== undefined && !this.#keys!.knows(epoch)) await race(this.#learn(), signal)
+    return stored
+  }
+
+  /** Once for all readings that need it now, so that nobody's abort ends it for the others. */
+  #learn(): Promise<boolean> {
+    if (this.#learning === undefined) {
+      this.#learning = this.refreshKeys().finally(() => {
+        this.#learning = undefined
+      })
+      this.#learning.catch(() => {})
+    }
+    return this.#learning
+  }
+
+  async #fetch(key: string, signal: AbortSignal | undefined): Promise<Uint8Array<ArrayBuffer>> {
     try {
       return await this.target.get(key, { signal })
     } catch (error) {
@@ -106,7 +125,19 @@ export class Records {
 }
 
 interface NewKeys {
+  knows(epoch: number): boolean
   refresh(signal?: AbortSignal): Promise<boolean>
+}
+
+/** Undefined for what is no sealed box. */
+function epochOfBox(stored: Uint8Array): number | undefined {
+  try {
+    const { header } = decodeBoxHeader(stored, 0)
+    return header.wrapType === WRAP.epoch ? header.epoch : undefined
+  } catch (error) {
+    if (BackupError.is(error)) return undefined
+    throw error
+  }
 }
 
 /** Sealed under an epoch that is not known here: perhaps one that was begun since the keys were read. */

@@ -14,8 +14,9 @@ const MAX_TAGS = 64
 const MAX_HOLDS = 64
 
 export function annotate(engine: EngineContext, ref: SnapshotRef, options: AnnotateOptions): Promise<Snapshot> {
-  return withQuietRun(engine, { verb: 'annotate', options }, async ({ signal, actor }) => {
-    const { snapshots, notes } = engine.repository.repository
+  return withQuietRun(engine, { verb: 'annotate', options }, async ({ signal, actor, startedAt }) => {
+    const { snapshots, notes, keys } = engine.repository.repository
+    await keys.refreshSince(startedAt, signal)
     const info = await findSnapshot(engine, ref, signal)
     const now = engine.clock.now()
     const change = (previous: Note): Note => changed(previous, info, options, now)

@@ -49,6 +49,7 @@ async function runErase(
   requireFeatures(repository.config, 'write')
   requirePlan(plan, engine.repository.id, confirm)
   for (const warning of engine.warnings) run.warn(warning)
+  await repository.keys.refreshSince(run.startedAt, run.signal)
   const loaded = await loadRecords(engine, run.signal)
   requireUnchanged(plan, loaded)
   const records = repository.records.through(repeatedTarget(engine, run))

@@ -2,9 +2,8 @@
 import { newId } from '../../crypto/random.ts'
 import type { Warning } from '../../events.ts'
 import type { ObjectCache } from '../../repository/cache/object-cache.ts'
-import { openRepository } from '../../repository/open.ts'
+import { openRepository, type Repository } from '../../repository/open.ts'
 import { OpenRepository } from '../../repository/open-repository.ts'
-import type { Reports } from '../../repository/reports.ts'
 import { orderTransforms } from '../../transforms/chain.ts'
 import { TransformRegistry } from '../../transforms/registry.ts'
 import { zstd } from '../../transforms/zstd.ts'
@@ -30,8 +29,8 @@ export async function openEngine(options: EngineOptions, basics: EngineBasics): 
     basics.logger.warn({ warning }, warning.message)
   }
   const cache = (repositoryId: string): ObjectCache => openCache(options, repositoryId, warn)
-  const now = basics.clock.now()
-  const repository = await openRepository({ target, key, create, transforms, registry, now, cache })
+  const { clock } = basics
+  const repository = await openRepository({ target, key, create, transforms, registry, now: clock.now(), clock, cache })
   for (const warning of repository.warnings) warn(warning)
   const pool = acquirePool(options.workers, warn)
   const open = new OpenRepository({ repository, pool, transforms, decodeCheck: options.decodeCheck ?? true })
@@ -39,16 +38,19 @@ export async function openEngine(options: EngineOptions, basics: EngineBasics): 
     repository: open,
     target,
     pool,
-    reports: reportStore(repository.reports),
+    reports: reportStore(repository),
     warnings,
-    newRunId: () => newId(basics.clock.now()),
+    newRunId: () => newId(clock.now()),
     closers: [() => open.close(), () => repository.cache.settled(), () => target.close()],
   }
 }
 
-function reportStore(reports: Reports): ReportStore {
+function reportStore({ reports, keys }: Repository): ReportStore {
   return {
-    save: (report, options) => reports.write(toRecord(report), options),
+    async save(report, options) {
+      await keys.refreshSince(report.startedAt, options.signal)
+      await reports.write(toRecord(report), options)
+    },
     get: async (runId, options) => fromRecord(await reports.get(runId, options)),
     list: async (options) => (await reports.list(options)).reports.map(fromRecord),
   }

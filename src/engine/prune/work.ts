@@ -32,6 +32,7 @@ export async function withPruneWork<T>(
       records: repository.records.through(target),
       near: repository.cache,
       vault: engine.repository.vault(),
+      renew: () => engine.repository.renewedVault(run.signal, target),
       threads: lease.threads,
       signal: run.signal,
       clock: engine.clock,

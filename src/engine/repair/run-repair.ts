@@ -44,6 +44,7 @@ export function repair(engine: EngineContext, plan: RepairPlan, options: ParsedR
     requireFeatures(engine.repository.repository.config, 'write')
     requireFeatures(engine.repository.repository.config, 'prune')
     requireOwnPlan(plan, engine.repository.id)
+    await engine.repository.repository.keys.refreshSince(run.startedAt, run.signal)
     const isLosing = options.drop !== 'nothing' && plan.destructive
     requireConfirmation({ ...plan, destructive: isLosing }, options.confirm)
     for (const warning of engine.warnings) run.warn(warning)
@@ -135,6 +136,7 @@ class Repair {
       target,
       records: repository.records.through(target),
       vault: engine.repository.vault(),
+      renew: () => engine.repository.renewedVault(run.signal, target),
       threads: reading.lease.threads,
       signal: run.signal,
       clock: engine.clock,

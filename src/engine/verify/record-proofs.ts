@@ -27,9 +27,12 @@ export interface Recording {
 
 /** A target that cannot be written to is a warning: the check itself was done. */
 export async function recordProofs(recording: Recording, result: CheckResult): Promise<void> {
-  const { signal, warn } = recording
+  const { signal, warn, engine } = recording
+  const { keys } = engine.repository.repository
   try {
     const { proofs, existing, checked } = result
+    // A check may take hours, and what it leaves is not for those whom a rotation has shut out meanwhile.
+    if (result.snapshots.length > 0 || checked.size > 0) await keys.refresh(signal)
     if (checked.size > 0) await proofs.add({ existing, checked }, signal)
     await noteSnapshots(recording, result)
   } catch (error) {

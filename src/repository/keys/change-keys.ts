@@ -5,13 +5,14 @@
  */
 
 import { sealNextEpoch } from '../../crypto/epoch-seal.ts'
+import { sha256Hex } from '../../crypto/hash.ts'
 import type { Keyring } from '../../crypto/keyring.ts'
 import { MAX_EPOCHS } from '../../crypto/secret-bundle.ts'
 import { BackupError } from '../../errors.ts'
 import { type Config, MAX_SLOTS, type SlotRecord } from '../../model/config.ts'
 import { parseKeySlot } from '../../model/key-slot.ts'
 import { throwIfAborted } from '../../util/abort.ts'
-import { followConfigs, sealConfig } from '../config-chain.ts'
+import { followConfigs, sealConfig, tampered } from '../config-chain.ts'
 import { makeSlot, type NewSlot, type SlotHolder, unwrapSlot } from '../key-slots.ts'
 import { damagedSlot } from '../key-slots-errors.ts'
 import type { Secret } from '../key-slots-key.ts'
@@ -177,6 +178,7 @@ async function change(
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     await keys.refresh(signal)
     const { chain: before } = keys
+    await requireSame(keys, signal)
     // What does not count now cannot count later: whoever wants to name one of these finds that a config came in between.
     const strays = await straySlots(keys, signal)
     const next = await make()
@@ -203,6 +205,15 @@ async function stored(
     if (certainlyRefused(error)) await refused()
     throw error
   })
+}
+
+/**
+ * The newest config is still the one that was checked. Another of its number (where the target cannot create once, or
+ * somebody has put one there) must not get a successor that fits to none of both.
+ */
+async function requireSame({ target, chain }: RepositoryKeys, signal: AbortSignal): Promise<void> {
+  const key = configKey(chain.n)
+  if (sha256Hex(await target.get(key, { signal })) !== chain.hash) throw tampered(key, 'it was exchanged')
 }
 
 /** `rotation` is said once, by the config that begins an epoch. */

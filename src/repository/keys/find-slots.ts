@@ -4,7 +4,7 @@ import { BackupError } from '../../errors.ts'
 import { type KeySlotHeader, parseKeySlot } from '../../model/key-slot.ts'
 import { mapBounded } from '../../util/concurrency.ts'
 import { checkSlot } from '../key-slots.ts'
-import { damagedSlot } from '../key-slots-errors.ts'
+import { damagedSlot, exchangedSlot } from '../key-slots-errors.ts'
 import { slotIdOf } from '../key-slots-open.ts'
 import { slotKey } from '../keys-layout.ts'
 import { unknownKey } from './errors.ts'
@@ -32,7 +32,7 @@ async function checkOne({ target, slots }: RepositoryKeys, slot: string, signal:
     const bytes = await target.get(key, { signal })
     const parsed = parseKeySlot(bytes, key)
     checkSlot(parsed, key)
-    if (sha256Hex(bytes) !== slots[slot]?.hash) throw damagedSlot(key, 'it is not the one that the config names')
+    if (sha256Hex(bytes) !== slots[slot]?.hash) throw exchangedSlot(key)
     return { slot, header: parsed.header }
   } catch (error) {
     if (!BackupError.is(error)) throw error

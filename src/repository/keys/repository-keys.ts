@@ -13,6 +13,8 @@ export interface RepositoryKeysOptions extends Followed {
   target: Target
   /** Absent where the repository is not encrypted. */
   holder?: SlotHolder | undefined
+  /** Default: the system's time. */
+  now?: (() => Date) | undefined
 }
 
 export class RepositoryKeys {
@@ -21,12 +23,16 @@ export class RepositoryKeys {
   readonly keyring: Keyring
   #chain: ConfigChain
   #holder: SlotHolder | undefined
+  readonly #now: () => Date
+  #lookedAt: Date
 
-  constructor({ target, keyring, chain, holder }: RepositoryKeysOptions) {
+  constructor({ target, keyring, chain, holder, now = () => new Date() }: RepositoryKeysOptions) {
     this.target = target
     this.keyring = keyring
     this.#chain = chain
     this.#holder = holder
+    this.#now = now
+    this.#lookedAt = now()
   }
 
   get config(): Config {
@@ -47,21 +53,37 @@ export class RepositoryKeys {
     return this.config.slots ?? {}
   }
 
+  /** Whether what is sealed under that epoch can be read. */
+  knows(epoch: number): boolean {
+    return this.keyring.has(epoch)
+  }
+
   /**
-   * Reads the configs that are new. True if there were any.
+   * Reads the configs that are new, from `target` if one is given: the same place by way of a wrapper. True if there were any.
    * @throws BackupError CONFIG_TAMPERED: also where one that was there is gone; KEY_WRONG: the own key was taken away
    * before a rotation
    */
-  async refresh(signal?: AbortSignal): Promise<boolean> {
+  async refresh(signal?: AbortSignal, target: Target = this.target): Promise<boolean> {
     if (!this.keyring.encrypted) return false
     const after = this.#chain
-    const numbers = await listConfigs(this.target, signal)
+    const lookedAt = this.#now()
+    const numbers = await listConfigs(target, signal)
     if (!numbers.includes(after.n)) throw tampered(configKey(after.n), 'it is missing')
     const fresh = numbers.filter((n) => n > after.n)
-    if (fresh.length === 0) return false
-    const stored = await readConfigs(this.target, fresh, signal)
-    this.take(followConfigs(stored, { keyring: this.keyring, holder: this.#holder, after }))
-    return true
+    if (fresh.length > 0) {
+      const stored = await readConfigs(target, fresh, signal)
+      this.take(followConfigs(stored, { keyring: this.keyring, holder: this.#holder, after }))
+    }
+    this.#lookedAt = lookedAt
+    return fresh.length > 0
+  }
+
+  /**
+   * Refreshes, unless that was done since then. Before anything is sealed in an engine that is open for long: what is stored
+   * after a rotation is not for those who were shut out by it.
+   */
+  async refreshSince(since: Date, signal?: AbortSignal): Promise<void> {
+    if (this.#lookedAt < since) await this.refresh(signal)
   }
 
   /** Goes on from here; the own slot may have been exchanged for another one. */

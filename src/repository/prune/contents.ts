@@ -19,6 +19,11 @@ export interface ContentsOptions {
   target: Target
   near: ObjectCache
   vault: VaultPlain
+  /**
+   * The same with all keys that there are now: others may rotate them meanwhile. Asked after a listing, so that it has the
+   * keys of whatever was listed. Default: `vault`.
+   */
+  renew?: (() => Promise<VaultPlain>) | undefined
   threads: readonly Thread[]
   signal: AbortSignal
   /** A pack is rewritten when so much of it is needed by nobody: above 0, up to 1. */
@@ -39,12 +44,21 @@ export interface KnownPack {
   readonly places: PackPlace[]
 }
 
+export async function currentVault({ vault, renew }: Pick<ContentsOptions, 'vault' | 'renew'>): Promise<VaultPlain> {
+  return (await renew?.()) ?? vault
+}
+
+function isSame({ keyring: a }: VaultPlain, { keyring: b }: VaultPlain): boolean {
+  return a.epochs.length === b.epochs.length
+}
+
 /** Trees walked at once, so that one which waits for a page does not keep the others back. */
 const TREES_AT_ONCE = 4
 
 export class PruneContents {
   readonly index: IndexSet
   private readonly options: ContentsOptions
+  private vault: VaultPlain
   private marks: PruneMarksPlain[] = []
   /** The tables that they are of. */
   private marked: SharedArrayBuffer[] = []
@@ -54,6 +68,7 @@ export class PruneContents {
 
   constructor(options: ContentsOptions) {
     this.options = options
+    this.vault = options.vault
     this.unlink = onAbort(options.signal, (reason) => this.abort(reason))
     this.index = new IndexSet(options.target, options.near)
   }
@@ -65,10 +80,13 @@ export class PruneContents {
    */
   async load(): Promise<void> {
     await this.endSessions()
-    const { threads, vault, signal } = this.options
+    const { threads, signal } = this.options
     let session: Session | undefined
     const builder = async (): Promise<Session> => {
-      session ??= this.track(await threads[0]!.open('index', { vault }, {}))
+      const vault = await currentVault(this.options)
+      if (session !== undefined && isSame(vault, this.vault)) return session
+      this.vault = vault
+      session = this.track(await threads[0]!.open('index', { vault }, {}))
       return session
     }
     await this.index.refresh(builder, signal)
@@ -96,7 +114,8 @@ export class PruneContents {
 
   /** What a service needs that looks at the marks. */
   init(): { vault: VaultPlain; tables: IndexSet['plain']; marks: PruneMarksPlain[]; minDeadShare: number } {
-    const { vault, minDeadShare } = this.options
+    const { vault } = this
+    const { minDeadShare } = this.options
     return { vault, tables: this.index.plain, marks: this.marks, minDeadShare }
   }
 

@@ -10,7 +10,7 @@ import type { CopyAnswer, CopyJob } from '../../workers/prune-copy.ts'
 import type { NeededRange } from '../../workers/prune-tally.ts'
 import type { Moved, Session } from '../../workers/rpc.ts'
 import { indexKey, packKey } from '../keys-layout.ts'
-import { type ContentsOptions, getRange, type PruneContents } from './contents.ts'
+import { type ContentsOptions, currentVault, getRange, type PruneContents } from './contents.ts'
 import type { JudgedPack } from './survey.ts'
 
 export interface CopyResult {
@@ -77,7 +77,7 @@ class PackCopy {
   async open(): Promise<void> {
     const handlers = { pack: (pack: FinishedPack) => this.store(pack) }
     const { target, packBytes = packBytesFor(target) } = this.options
-    const init = { ...this.contents.init(), packBytes }
+    const init = { ...this.contents.init(), vault: await currentVault(this.options), packBytes }
     for (const thread of this.options.threads) this.sessions.push(await thread.open('prune-copy', init, handlers))
     throwIfAborted(this.options.signal)
   }
@@ -144,8 +144,8 @@ class PackCopy {
 
   /** After the packs that they name. */
   private async record(): Promise<void> {
-    const { target, threads, vault, signal, runId } = this.options
-    const session = await threads[0]!.open('index', { vault }, {})
+    const { target, threads, signal, runId } = this.options
+    const session = await threads[0]!.open('index', { vault: await currentVault(this.options) }, {})
     this.sessions.push(session)
     for (let at = 0; at < this.facts.length; at += FRAGMENT_PACKS) {
       const key = indexKey(hex(randomBytes(32)))

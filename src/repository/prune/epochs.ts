@@ -3,7 +3,7 @@ import { BackupError } from '../../errors.ts'
 import { decodeBoxHeader, MAX_BOX_HEADER_BYTES, MAX_WRAP_DATA_BYTES } from '../../model/box.ts'
 import { PACK_HEADER_BYTES } from '../../model/pack.ts'
 import { mapBounded } from '../../util/concurrency.ts'
-import { type ContentsOptions, getRange, type KnownPack } from './contents.ts'
+import { type ContentsOptions, currentVault, getRange, type KnownPack } from './contents.ts'
 
 /** Of a header as this version writes them. */
 const HEAD_BYTES = MAX_BOX_HEADER_BYTES - MAX_WRAP_DATA_BYTES
@@ -14,8 +14,9 @@ const HEAD_BYTES = MAX_BOX_HEADER_BYTES - MAX_WRAP_DATA_BYTES
  */
 export async function packsOfOldEpochs(
   packs: Iterable<KnownPack>,
-  { target, vault, signal }: ContentsOptions,
+  { target, signal, ...keys }: ContentsOptions,
 ): Promise<Set<string>> {
+  const vault = await currentVault(keys)
   const newest = Math.max(...vault.keyring.epochs.map(({ n }) => n))
   const look = async ({ name, bytes }: KnownPack): Promise<string | undefined> => {
     const range = { start: PACK_HEADER_BYTES, end: Math.min(bytes, PACK_HEADER_BYTES + HEAD_BYTES) }

@@ -9,11 +9,14 @@ import type { Session, Thread } from '../../workers/rpc.ts'
 import type { VaultPlain } from '../../workers/vault.ts'
 import { getOrUndefined } from '../index-set.ts'
 import { indexKey, PREFIX, parseKey } from '../keys-layout.ts'
+import { currentVault } from './contents.ts'
 import type { PruneOptions } from './types.ts'
 
 export interface MergeOptions {
   target: Target
   vault: VaultPlain
+  /** As `ContentsOptions.renew`. */
+  renew?: (() => Promise<VaultPlain>) | undefined
   thread: Thread
   runId: string
   /** Packs that are dead. */
@@ -33,10 +36,11 @@ export interface MergeResult {
 
 /** Anybody may do this at any time: the new fragment is there before the ones go that it was made of, and only those go. */
 export async function mergeFragments(options: MergeOptions): Promise<MergeResult> {
-  const { target, vault, thread, runId, dead, signal, rekeyOldData } = options
+  const { target, thread, runId, dead, signal, rekeyOldData } = options
   const keys: string[] = []
   for await (const { key } of target.list(PREFIX.index, { signal })) if (parseKey(key)) keys.push(key)
   const names = new Uint8Array(Buffer.from([...dead].join(''), 'hex'))
+  const vault = await currentVault(options)
   const session = await thread.open('prune-fragments', { vault, dead: names, runId, rekeyOldData }, {})
   const result = { merged: 0, stored: 0 }
   try {

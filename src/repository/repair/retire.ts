@@ -19,6 +19,7 @@ export interface RetireOptions extends CallSignal {
   target: Target
   records: Records
   vault: VaultPlain
+  renew(): Promise<VaultPlain>
   threads: readonly Thread[]
   signal: AbortSignal
   clock: Clock
