@@ -121,6 +121,8 @@ export function tellXattrs(names: readonly string[], follow: boolean): Promise<T
     if (helper === undefined || helper.isOver) helper = new Helper()
     return helper.ask(names, follow)
   })
-  last = next
-  return next
+  // Under Node's permission model `spawn` itself throws.
+  const told = next.catch((error: unknown): Told => ({ output: '', errors: String(error), ended: false }))
+  last = told
+  return told
 }
