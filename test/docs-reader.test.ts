@@ -16,7 +16,7 @@ import { configKey } from '../src/repository/keys-layout.ts'
 import { openRepository } from '../src/repository/open.ts'
 import { TransformRegistry } from '../src/transforms/registry.ts'
 import { userToLatin1 } from '../src/util/paths.ts'
-import { EXPECTED_FILE, REPOSITORIES_FOLDER, ROTATED_KEY, SCENES_FILE } from './golden/repositories.ts'
+import { EXPECTED_FILE, REPOSITORIES_FOLDER, ROTATED_KEY, SCENES_FILE, VECTORS_FILE } from './golden/repositories.ts'
 import type { SceneEntry } from './golden/scene-tree.ts'
 import { NEW_PASSPHRASE, PASSPHRASE, RECOVERY_HEX } from './golden/scenes.ts'
 import { type Expected, recordsSource } from './golden/tree.ts'
@@ -286,6 +286,11 @@ describe('what is newer than engine and reader', () => {
     })
     await expect(opened).rejects.toMatchObject({ code: 'FORMAT_UNSUPPORTED' })
   })
+})
+
+it('the reader agrees with the test vectors', async () => {
+  const script = new URL('docs-reader-vectors.py', import.meta.url).pathname
+  expect(await python(script, READER, VECTORS_FILE)).toEqual({ code: 0, out: '', errors: '' })
 })
 
 it('the reader is short', () => {
