@@ -33,7 +33,7 @@ export interface EngineParts {
   readonly target: Target
   readonly pool: EnginePool
   readonly reports: ReportStore
-  /** What every backup has to be told, e.g. that the target cannot create once, or that no worker could be started. */
+  /** What every backup has to be told, e.g. that no worker could be started. */
   readonly warnings: readonly Warning[]
   /** Generates the id of a run. */
   newRunId(): string

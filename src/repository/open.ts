@@ -3,7 +3,6 @@ import type { IdAlgorithm } from '../crypto/chunk-id.ts'
 import type { KdfParameters } from '../crypto/kdf.ts'
 import { Keyring } from '../crypto/keyring.ts'
 import { BackupError, type ErrorCode } from '../errors.ts'
-import type { Warning } from '../events.ts'
 import { type ChunkingProfileRecord, type Config, MAX_SLOTS } from '../model/config.ts'
 import type { Target } from '../targets/target.ts'
 import type { Transform } from '../transforms/transform.ts'
@@ -60,11 +59,8 @@ export interface Repository {
   readonly snapshots: Snapshots
   readonly notes: Notes
   readonly reports: Reports
-  /** False: the target cannot create once, so two writers may overwrite each other's commit in theory. */
-  readonly createOnly: boolean
   /** True: this call made it. */
   readonly created: boolean
-  readonly warnings: readonly Warning[]
 }
 
 /**
@@ -170,7 +166,6 @@ function assemble(
   const opener = createOpener({ keyring, repositoryId, transforms: registry })
   const records = new Records(target, sealer, opener, keys)
   const cache = options.cache?.(repositoryId) ?? NO_CACHE
-  const { createOnly } = target.traits
   return {
     repositoryId,
     keys,
@@ -184,16 +179,6 @@ function assemble(
     snapshots: new Snapshots(records, cache),
     notes: new Notes(records, cache),
     reports: new Reports(records, cache),
-    createOnly,
     created,
-    warnings: createOnly ? [] : [noCreateOnce(target)],
-  }
-}
-
-function noCreateOnce({ name }: Target): Warning {
-  return {
-    code: 'NO_CREATE_ONCE',
-    message: `${name} cannot create an object only if it does not exist; let one process at a time write to this repository`,
-    details: { target: name },
   }
 }

@@ -6,7 +6,6 @@ import { sealConfig } from '../../src/repository/config-chain.ts'
 import { passphrase, rawKey } from '../../src/repository/key-slots-key.ts'
 import { addKey } from '../../src/repository/keys/change-keys.ts'
 import { memoryTarget } from '../../src/targets/memory.ts'
-import { wrapTarget } from '../../src/targets/target.ts'
 import { CHEAP_KDF, codeOf, codeThrown, copyOf, freshRepository, NOW, openIn } from './fixtures.ts'
 
 const OTHER = passphrase('another')
@@ -48,7 +47,6 @@ describe('opening', () => {
     expect(again.repositoryId).toBe(made.repositoryId)
     expect(again.keyring.toPlain()).toEqual(made.keyring.toPlain())
     expect(again.config).toEqual(made.config)
-    expect(again.warnings).toEqual([])
   })
 
   it('keeps no secret in what it stores or shows', async () => {
@@ -92,13 +90,6 @@ describe('opening', () => {
     expect([...open.objects.keys()]).toEqual(['config/00000001'])
     expect(await codeOf(openIn(open.target))).toBe('KEY_WRONG')
     expect(await codeOf(openIn(open.target, { key: 'none' }))).toBe('resolved')
-  })
-
-  it('warns where the target cannot create once', async () => {
-    const target = wrapTarget(memoryTarget(), { traits: { createOnly: false, maxConcurrency: 4 } })
-    const repository = await openIn(target)
-    expect(repository.createOnly).toBe(false)
-    expect(repository.warnings.map(({ code }) => code)).toEqual(['NO_CREATE_ONCE'])
   })
 
   it('stops on abort', async () => {

@@ -8,6 +8,7 @@ import { RepositoryWriter } from '../../repository/writer.ts'
 import type { Target } from '../../targets/target.ts'
 import { isRetrying, retrying } from '../../targets/wrappers/retrying.ts'
 import type { Lease } from '../../workers/pool.ts'
+import { warnOfCreateOnce } from '../create-once.ts'
 import { type ParsedBackupOptions, sourceKeys } from '../options-backup.ts'
 import { Reading } from '../reading.ts'
 import { type BodyResult, type RunContext, withRun } from '../run-context.ts'
@@ -71,6 +72,7 @@ async function backupWith(
   try {
     const lease = await leasing
     for (const warning of engine.warnings) run.warn(warning)
+    warnOfCreateOnce(engine, run)
     return await withinRun(engine, options, run, protocol, lease, origin)
   } finally {
     await protocol.finish()

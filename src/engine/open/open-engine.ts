@@ -4,6 +4,7 @@ import type { Warning } from '../../events.ts'
 import type { ObjectCache } from '../../repository/cache/object-cache.ts'
 import { openRepository, type Repository } from '../../repository/open.ts'
 import { OpenRepository } from '../../repository/open-repository.ts'
+import { checkPin } from '../../repository/pins.ts'
 import { orderTransforms } from '../../transforms/chain.ts'
 import { TransformRegistry } from '../../transforms/registry.ts'
 import { zstd } from '../../transforms/zstd.ts'
@@ -16,7 +17,9 @@ import { openCache } from './open-cache.ts'
 import { repeatedTarget } from './repeated-target.ts'
 
 export async function openEngine(options: EngineOptions, basics: EngineBasics): Promise<EngineParts> {
-  const { key, create = 'if-empty' } = options
+  const { key, pin, signal } = options
+  // Where a repository is known to have been, an empty place is none to begin another one in.
+  const create = pin ? 'never' : (options.create ?? 'if-empty')
   const target = repeatedTarget(options.target, basics)
   const transforms = options.transforms ?? [zstd()]
   orderTransforms(transforms)
@@ -30,8 +33,8 @@ export async function openEngine(options: EngineOptions, basics: EngineBasics): 
   }
   const cache = (repositoryId: string): ObjectCache => openCache(options, repositoryId, warn)
   const { clock } = basics
-  const repository = await openRepository({ target, key, create, transforms, registry, now: clock.now(), clock, cache })
-  for (const warning of repository.warnings) warn(warning)
+  const repository = await openRepository({ target, key, create, transforms, registry, now: clock.now(), clock, cache, signal })
+  if (pin) await checkPin(repository, pin, { signal })
   const pool = acquirePool(options.workers, warn)
   const open = new OpenRepository({ repository, pool, transforms, decodeCheck: options.decodeCheck ?? true })
   return {

@@ -2,6 +2,7 @@
 import { prune as pruneRepository } from '../../repository/prune/prune.ts'
 import type { Survey } from '../../repository/prune/survey.ts'
 import type { PruneOutcome, PrunePhase } from '../../repository/prune/types.ts'
+import { warnOfCreateOnce } from '../create-once.ts'
 import type { ParsedPruneOptions } from '../options-prune.ts'
 import { requirePlan, stale } from '../plan-digest.ts'
 import { type BodyResult, type RunContext, withRun } from '../run-context.ts'
@@ -35,15 +36,14 @@ async function runPrune(
 ): Promise<BodyResult<'prune'>> {
   requirePlan(plan, engine.repository.id, confirm)
   for (const warning of engine.warnings) run.warn(warning)
-  const { createOnly } = engine.repository.repository.target.traits
-  if (!createOnly) warnOfGrace(graceMs, run)
   const outcome = await withPruneWork(engine, plan.request, run, (work) =>
     pruneRepository({
       ...work,
       stillMs: deadRunMs,
       pollMs: POLL_MS,
-      graceMs: createOnly ? 0 : graceMs,
+      graceMs,
       waitMs,
+      onStarted: () => warnOfGrace(engine, graceMs, run),
       onSurvey: (found, { n }) => requireFresh(plan, found, n, run),
       onPhase: (phase) => run.progress.phase(PHASES[phase]),
       onWait: () => run.progress.touch(),
@@ -95,7 +95,9 @@ function resultOf(
   }
 }
 
-function warnOfGrace(graceMs: number, run: RunContext): void {
+function warnOfGrace(engine: EngineContext, graceMs: number, run: RunContext): void {
+  warnOfCreateOnce(engine, run)
+  if (engine.target.traits.createOnly) return
   const message = `the target cannot create an object once: the prune waits ${graceMs} ms before it deletes`
   run.warn({ code: 'PRUNE_GRACE', message, details: { graceMs } })
 }

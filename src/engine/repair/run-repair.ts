@@ -130,7 +130,6 @@ class Repair {
     if (packs.length === 0) return { state: 'done', waitingFor: [] }
     run.progress.phase('retire')
     const { repository } = engine.repository
-    const { createOnly } = repository.target.traits
     const target = repeatedTarget(engine, run)
     const retired = await retirePacks({
       target,
@@ -144,7 +143,7 @@ class Repair {
       runId: newId(engine.clock.now()),
       stillMs: options.deadRunMs,
       pollMs: POLL_MS,
-      graceMs: createOnly ? 0 : options.graceMs,
+      graceMs: options.graceMs,
       waitMs: options.waitMs,
       packs,
       rely: saved.packs,

@@ -12,6 +12,7 @@ import { RepositoryWriter } from '../../repository/writer.ts'
 import { throwIfAborted } from '../../util/abort.ts'
 import type { SalvageAnswer, SalvageJob } from '../../workers/repair-salvage.ts'
 import type { Session } from '../../workers/rpc.ts'
+import { warnOfCreateOnce } from '../create-once.ts'
 import { readPack } from '../pack-bytes.ts'
 import type { Reading } from '../reading.ts'
 import { repeatedTarget } from '../rewrite/repeated-target.ts'
@@ -45,6 +46,7 @@ export async function saveAll(
   const { clock, host } = engine
   const options = { runId: newId(clock.now()), verb: run.verb, host, clock, signal: run.signal }
   const protocol = await startRun(repository, options)
+  warnOfCreateOnce(engine, run)
   try {
     const saving = new Saving(engine, run, reading, diagnosis, protocol)
     await saving.restate()

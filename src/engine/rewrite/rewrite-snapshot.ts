@@ -15,6 +15,7 @@ import type { Lease } from '../../workers/pool.ts'
 import type { DroppedEntry, RewriteAnswer, RewriteJob } from '../../workers/rewrite.ts'
 import type { JudgePlain } from '../../workers/rewrite-judges.ts'
 import { moveLargeFacts } from '../backup/snapshot-record.ts'
+import { warnOfCreateOnce } from '../create-once.ts'
 import { Reading } from '../reading.ts'
 import type { RunContext } from '../run-context.ts'
 import { treeRoot } from '../snapshot-view.ts'
@@ -67,6 +68,7 @@ export async function rewriteSnapshot(
   const { clock, host } = engine
   const options = { runId: newId(clock.now()), verb: run.verb, host, clock, signal: run.signal }
   const protocol = await startRun(repository, options)
+  warnOfCreateOnce(engine, run)
   try {
     await engine.repository.refreshIndex(lease, run.signal, protocol)
     await requireKept(engine, run, lease, protocol, request)

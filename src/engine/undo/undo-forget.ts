@@ -10,6 +10,7 @@ import { type Run, startRun } from '../../repository/runs.ts'
 import type { SnapshotInfo } from '../../repository/snapshots.ts'
 import { findTrash } from '../../repository/trash.ts'
 import type { Lease } from '../../workers/pool.ts'
+import { warnOfCreateOnce } from '../create-once.ts'
 import { carryNotes } from '../rewrite/carry-notes.ts'
 import { type BodyResult, type RunContext, withRun } from '../run-context.ts'
 import { viewSnapshot } from '../snapshot-view.ts'
@@ -40,6 +41,7 @@ async function undo(engine: EngineContext, ref: string, run: RunContext): Promis
   try {
     const start = { runId: newId(clock.now()), verb: run.verb, host, clock, signal: run.signal }
     const protocol = await startRun(repository, start)
+    warnOfCreateOnce(engine, run)
     try {
       const info = await bringBack(engine, run, lease, protocol, id)
       await carryNotes(engine, run, id, info.id)

@@ -39,7 +39,7 @@ export class PruneDecision {
 
   /** Rules 7 to 10: from here on others know, until it is decided what is dead. */
   async decide(gc: GcState, condemned: Set<string>, found: Survey): Promise<Decision> {
-    const { records, onPhase, clock, graceMs, signal } = this.options
+    const { target, records, onPhase, clock, graceMs, signal } = this.options
     if (condemned.size === 0) return { dead: gc.dead, rescued: [] }
     onPhase('announce')
     const n = await this.announce(gc, condemned)
@@ -50,7 +50,7 @@ export class PruneDecision {
       await this.giveUp(gc)
       return { dead: gc.dead, rescued: [], waitingFor }
     }
-    if (graceMs > 0) await clock.sleep(graceMs, { signal })
+    if (!target.traits.createOnly) await clock.sleep(graceMs, { signal })
     const rescued = this.rules.marksAgain ? await this.markAgain(condemned, found) : []
     const dead = new Set(this.rules.keepsDeadList ? gc.dead : [])
     const saved = new Set(rescued)

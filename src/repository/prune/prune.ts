@@ -20,6 +20,7 @@ export async function prune(options: PruneOptions): Promise<PruneOutcome> {
   const { records, runId } = options
   const presence = await announceRun(records, { ...options, verb: PRUNE_VERB })
   try {
+    options.onStarted?.()
     return await new Prune(options, presence).run()
   } finally {
     await leaveRun(records, runId, presence)

@@ -28,13 +28,15 @@ export interface PruneOptions extends Omit<SurveyOptions, 'dead' | 'expiry' | 'o
   /** A run whose object does not change for so long is given up. */
   stillMs: number
   pollMs: number
-  /** Waited for in addition where the target cannot create once; 0 where it can. */
+  /** Waited for in addition where the target cannot create once. */
   graceMs: number
   waitMs?: number | undefined
   heartbeatMs?: number
   packBytes?: number
   /** For tests only. */
   rules?: PruneRules
+  /** Its own `runs/<id>` is there. */
+  onStarted?(): void
   /** What is to be done is known; nothing has been changed. Throws if that is not what was asked for. */
   onSurvey?(found: Survey, gc: GcState): void
   onPhase(phase: PrunePhase): void

@@ -29,7 +29,7 @@ export interface RetireOptions extends CallSignal {
   /** A run whose object does not change for so long is given up. */
   stillMs: number
   pollMs: number
-  /** Waited for in addition where the target cannot create once; 0 where it can. */
+  /** Waited for in addition where the target cannot create once. */
   graceMs: number
   waitMs?: number | undefined
   /** Names in hex. */
@@ -109,9 +109,9 @@ class Retirement {
   }
 
   private async wait(): Promise<string[]> {
-    const { graceMs, clock, signal, runId } = this.options
+    const { graceMs, clock, signal, runId, target } = this.options
     const left = await waitForRuns({ ...this.options, self: runId })
-    if (left.length === 0 && graceMs > 0) await clock.sleep(graceMs, { signal })
+    if (left.length === 0 && !target.traits.createOnly) await clock.sleep(graceMs, { signal })
     return left
   }
 
