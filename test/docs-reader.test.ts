@@ -262,8 +262,16 @@ describe('what is newer than engine and reader', () => {
     await using engine = await openCopy(copy, 'none')
     expect(await engine.snapshots().toArray()).toHaveLength(2)
     await expect(engine.backup({ sources: [recordsSource()] })).rejects.toMatchObject({ code: 'FORMAT_UNSUPPORTED' })
+    const [newest] = await engine.snapshots().toArray()
+    await expect(engine.annotate(newest!.id, { addTags: ['x'] })).rejects.toMatchObject({ code: 'FORMAT_UNSUPPORTED' })
     const pruned = engine.planPrune().then((plan) => engine.prune(plan, { confirm: plan.digest }))
     await expect(pruned).rejects.toMatchObject({ code: 'FORMAT_UNSUPPORTED' })
+  })
+
+  it('a feature that writing needs leaves the keys as they are', async () => {
+    const key = rawKey(ROTATED_KEY)
+    await using engine = await openCopy(await future('two-epochs', key, { write: ['ink'] }), key)
+    await expect(engine.keys.rotate()).rejects.toMatchObject({ code: 'FORMAT_UNSUPPORTED' })
   })
 
   it.each([

@@ -1,4 +1,5 @@
 /** annotate: changes what may change about a snapshot, as its next note. */
+import { requireFeatures } from '../../model/config.ts'
 import type { HoldRecord, Note } from '../../model/note.ts'
 import { withNote } from '../../repository/notes.ts'
 import type { SnapshotInfo } from '../../repository/snapshots.ts'
@@ -17,6 +18,7 @@ export function annotate(engine: EngineContext, ref: SnapshotRef, options: Annot
   return withQuietRun(engine, { verb: 'annotate', options }, async ({ signal, actor, startedAt }) => {
     const { snapshots, notes, keys } = engine.repository.repository
     await keys.refreshSince(startedAt, signal)
+    requireFeatures(keys.config, 'write')
     const info = await findSnapshot(engine, ref, signal)
     const now = engine.clock.now()
     const change = (previous: Note): Note => changed(previous, info, options, now)

@@ -9,7 +9,7 @@ import { sha256Hex } from '../../crypto/hash.ts'
 import type { Keyring } from '../../crypto/keyring.ts'
 import { MAX_EPOCHS } from '../../crypto/secret-bundle.ts'
 import { BackupError } from '../../errors.ts'
-import { type Config, MAX_SLOTS, type SlotRecord } from '../../model/config.ts'
+import { type Config, MAX_SLOTS, requireFeatures, type SlotRecord } from '../../model/config.ts'
 import { parseKeySlot } from '../../model/key-slot.ts'
 import { throwIfAborted } from '../../util/abort.ts'
 import { followConfigs, sealConfig, tampered } from '../config-chain.ts'
@@ -177,6 +177,7 @@ async function change(
   if (!keys.keyring.encrypted) throw notEncryptedKeys()
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     await keys.refresh(signal)
+    requireFeatures(keys.config, 'write')
     const { chain: before } = keys
     await requireSame(keys, signal)
     // What does not count now cannot count later: whoever wants to name one of these finds that a config came in between.
