@@ -18,6 +18,7 @@ export default defineConfig({
       postgres: 'src/sources/postgres/index.ts',
       s3: 'src/s3.ts',
       testing: 'src/testing/index.ts',
+      'holdfast-worker': 'src/workers/worker.ts',
     },
   },
   sourcemap: true,

@@ -9,6 +9,7 @@ const ROOT = join(import.meta.dirname, '..')
 export function ensureBuilt(): void {
   if (isBuilt()) return
   execFileSync(process.execPath, [join(ROOT, 'node_modules/tsup/dist/cli-default.js')], { cwd: ROOT, stdio: 'pipe' })
+  execFileSync(process.execPath, [join(ROOT, 'scripts/commonjs.ts')], { stdio: 'pipe' })
 }
 
 /** Whether `dist` is there and newer than every source file. */

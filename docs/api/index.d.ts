@@ -2383,6 +2383,11 @@ export interface WorkerPoolOptions {
    * once: the threads start while the key is derived from the passphrase. Default: false.
    */
   eager?: boolean
+  /**
+   * Where the worker's file lies: a path, or a `file:` URL. For bundles, whose worker lies elsewhere than beside them as
+   * `holdfast-worker.js`. It must be of this version of holdfast. Default: beside this module.
+   */
+  file?: string | URL
 }
 
 /** A file that is not there yet, a stream that is ended when the ZIP is whole, or an object of any target. */

@@ -1,7 +1,7 @@
 /** Numbers of the worker pool, in one place. Times in milliseconds. */
 
-/** Raised with every change of the messages, so that files of two installed versions never talk to each other. */
-export const PROTOCOL_VERSION = 1
+/** That of the package, so that files of two installed versions, or of an old bundle, never talk to each other. */
+export const PROTOCOL_VERSION = '0.1.0'
 export const PROTOCOL_NAME = 'holdfast-worker'
 
 /** A worker that has not said hello by then is given up. A file of another make never says it. */

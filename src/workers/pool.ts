@@ -1,4 +1,5 @@
 /** How an engine comes to its threads: from the pool of the process, from one of its own, or from none at all. */
+import { pathToFileURL } from 'node:url'
 import { BackupError } from '../errors.ts'
 import { InlineThread } from './inline-thread.ts'
 import {
@@ -9,6 +10,7 @@ import {
   type WorkerPool,
   type WorkerPoolOptions,
 } from './thread-pool.ts'
+import { isThere } from './worker-file.ts'
 
 export type { Lease, OnPoolWarning, PoolWarning, WorkerPool, WorkerPoolOptions }
 
@@ -19,7 +21,7 @@ const MAX_THREADS = 256
  * `eager`. Close it yourself, after the engines. Throws INVALID_OPTIONS.
  */
 export function workerPool(options: WorkerPoolOptions = {}): WorkerPool {
-  const { threads, maxMemoryBytes, eager, ...others } = options
+  const { threads, maxMemoryBytes, eager, file, ...others } = options
   const [unknown] = Object.keys(others)
   if (unknown !== undefined) throw invalid(`workerPool: there is no option ${unknown}.`)
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS)) {
@@ -31,7 +33,16 @@ export function workerPool(options: WorkerPoolOptions = {}): WorkerPool {
   if (eager !== undefined && typeof eager !== 'boolean') {
     throw invalid(`workerPool: eager must be true or false, not ${String(eager)}.`)
   }
-  return new ThreadPool(options)
+  const { file: _, ...plain } = options
+  return new ThreadPool(file === undefined ? plain : { ...plain, file: workerFile(file) })
+}
+
+/** Whoever names a file wants that one: without it the work would be done on the main thread. */
+function workerFile(file: string | URL): URL {
+  const isPath = typeof file === 'string' && !file.startsWith('file:')
+  const url = isPath ? pathToFileURL(file) : URL.parse(String(file))
+  if (url && isThere(url)) return url
+  throw invalid(`workerPool: file must be the path or file: URL of a file that is there, not ${String(file)}.`)
 }
 
 /** One engine's access to a pool. */

@@ -89,7 +89,7 @@ export type ToWorker =
   | [kind: typeof CLOSE, session: number]
 
 export type ToMain =
-  | [kind: typeof HELLO, name: string, version: number]
+  | [kind: typeof HELLO, name: string, version: string]
   | CallMessage
   | AnswerMessage
   | [kind: typeof CLOSED, session: number, error: WireError | undefined]

@@ -24,6 +24,11 @@ export interface WorkerPoolOptions {
    * once: the threads start while the key is derived from the passphrase. Default: false.
    */
   eager?: boolean
+  /**
+   * Where the worker's file lies: a path, or a `file:` URL. For bundles, whose worker lies elsewhere than beside them as
+   * `holdfast-worker.js`. It must be of this version of holdfast. Default: beside this module.
+   */
+  file?: string | URL
 }
 
 /** Threads lent out. They are shared with other leases; sessions keep the work apart. */
@@ -42,9 +47,9 @@ export interface PoolWarning {
 }
 export type OnPoolWarning = (warning: PoolWarning) => void
 
-export interface ThreadPoolOptions extends WorkerPoolOptions {
-  /** Another worker file, shorter times, less heap: for tests. */
+export interface ThreadPoolOptions extends Omit<WorkerPoolOptions, 'file'> {
   file?: URL
+  /** Shorter times, less heap: for tests. */
   handshakeMs?: number
   stopMs?: number
   heap?: HeapLimits

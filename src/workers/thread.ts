@@ -27,7 +27,7 @@ export class WorkerThread implements Thread {
 
   constructor(options: WorkerThreadOptions) {
     this.id = options.id
-    this.#worker = new Worker(options.file, { name: 'holdfast', execArgv: [], resourceLimits: options.heap })
+    this.#worker = new Worker(options.file, { name: 'holdfast', ...surroundings(), resourceLimits: options.heap })
     this.#exited = new Promise((resolve) => this.#worker.once('exit', resolve))
     this.#sessions = new SessionTable({
       post: (message, transfer) => this.#worker.postMessage(message, transfer),
@@ -80,10 +80,10 @@ export class WorkerThread implements Thread {
     else this.#sessions.receive(message)
   }
 
-  #greet(name: string, version: number): void {
+  #greet(name: string, version: string): void {
     clearTimeout(this.#helloTimer)
     if (name === PROTOCOL_NAME && version === PROTOCOL_VERSION) this.#hello.resolve()
-    else this.#fail(died('its file belongs to another version'))
+    else this.#fail(died(`its file belongs to another version: ${name} ${version}, not ${PROTOCOL_VERSION}`))
   }
 
   #fail(error: BackupError): void {
@@ -94,6 +94,16 @@ export class WorkerThread implements Thread {
     this.#sessions.fail(error)
     void this.#worker.terminate()
   }
+}
+
+/**
+ * What the host preloads (`--import`, `--require`: tracing, loaders, coverage) is for its own code: in a worker it would cost
+ * time, speak twice, or fail. Yarn's Plug'n'Play is the exception: without its preload no package is found.
+ */
+function surroundings(): { execArgv: string[]; env: NodeJS.ProcessEnv } {
+  const { NODE_OPTIONS, ...env } = process.env
+  const isKept = NODE_OPTIONS !== undefined && 'pnp' in process.versions
+  return { execArgv: [], env: isKept ? { ...env, NODE_OPTIONS } : env }
 }
 
 function died(reason: string, cause?: unknown): BackupError {

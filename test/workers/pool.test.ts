@@ -129,7 +129,7 @@ describe('without worker threads', () => {
     ['the file throws', 'broken-worker', /broken while loading/],
   ]
   it.each(causes)('works inline and warns when %s', async (_why, file, message) => {
-    const pool = makePool({ file: fixture(file), handshakeMs: 300 })
+    const pool = makePool({ file: fixture(file), ...(file === 'silent-worker' && { handshakeMs: 300 }) })
     const warn = vi.fn<(warning: PoolWarning) => void>()
     const lease = await pool.lease(warn)
     expect(lease.threads.map((thread) => thread.inline)).toEqual([true])
@@ -215,6 +215,11 @@ describe('workerPool', () => {
       { maxMemoryBytes: 0 },
       { thread: 1 },
       { eager: 1 as never },
+      { file: '' },
+      { file: import.meta.dirname + '/no-such-worker.js' },
+      { file: 'file:///no-such-worker.js' },
+      { file: new URL('data:text/javascript,0') },
+      { file: 1 as never },
     ]) {
       expect(() => workerPool(options)).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS' }))
     }
