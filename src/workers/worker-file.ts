@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { BackupError } from '../errors.ts'
 
@@ -19,7 +19,7 @@ export function findWorkerFile(given?: URL): URL {
 }
 
 export function isThere(file: URL): boolean {
-  return file.protocol === 'file:' && statSync(file, { throwIfNoEntry: false })?.isFile() === true
+  return file.protocol === 'file:' && existsSync(file) && statSync(file).isFile()
 }
 
 function besides(base: string): URL[] {
