@@ -2,7 +2,7 @@
  * docs/reader reads what the engine has written: a program in another language, made from docs/format.md alone. Where it fails
  * and the engine does not, the document is wrong.
  */
-import { execFile, execFileSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { cpSync, lstatSync, mkdtempSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -16,13 +16,12 @@ import { configKey } from '../src/repository/keys-layout.ts'
 import { openRepository } from '../src/repository/open.ts'
 import { TransformRegistry } from '../src/transforms/registry.ts'
 import { userToLatin1 } from '../src/util/paths.ts'
+import { installPrograms, python, type Ran, READER, read } from './docs-reader-support.ts'
 import { EXPECTED_FILE, REPOSITORIES_FOLDER, ROTATED_KEY, SCENES_FILE, VECTORS_FILE } from './golden/repositories.ts'
 import type { SceneEntry } from './golden/scene-tree.ts'
 import { NEW_PASSPHRASE, PASSPHRASE, RECOVERY_HEX } from './golden/scenes.ts'
 import { type Expected, recordsSource } from './golden/tree.ts'
-import { aptInstall } from './servers/apt.ts'
 
-const READER = new URL('../docs/reader/', import.meta.url).pathname
 const DAMAGE = new URL('docs-reader-damage.py', import.meta.url).pathname
 const isRoot = process.getuid?.() === 0
 const scratch = mkdtempSync(join(tmpdir(), 'holdfast-reader-'))
@@ -31,37 +30,8 @@ const place = (name: string): string => join(REPOSITORIES_FOLDER, name)
 /** What a reader must find; of entries that are no files some say less. */
 type Wanted = Partial<SceneEntry> & Pick<SceneEntry, 'path' | 'type' | 'size'>
 
-interface Ran {
-  code: number
-  out: string
-  errors: string
-}
-
-beforeAll(async () => {
-  const missing = ['python3', 'openssl', 'zstd'].filter((program) => !isThere(program))
-  if (missing.length > 0) await aptInstall(missing)
-}, 240_000)
+beforeAll(installPrograms, 240_000)
 afterAll(() => rmSync(scratch, { recursive: true, force: true }))
-
-function isThere(program: string): boolean {
-  try {
-    execFileSync('sh', ['-c', `command -v ${program}`])
-    return true
-  } catch {
-    return false
-  }
-}
-
-function python(...args: readonly string[]): Promise<Ran> {
-  return new Promise((resolve) => {
-    const env = { ...process.env, PYTHONDONTWRITEBYTECODE: '1' }
-    execFile('python3', args, { env, maxBuffer: 2 ** 26 }, (error, out, errors) =>
-      resolve({ code: error === null ? 0 : Number(error.code ?? -1), out, errors }),
-    )
-  })
-}
-
-const read = (...args: readonly string[]): Promise<Ran> => python(join(READER, 'holdfast_read.py'), ...args)
 
 function lines<T>({ code, out, errors }: Ran): T[] {
   expect({ code, errors }).toEqual({ code: 0, errors: '' })
