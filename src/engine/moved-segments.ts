@@ -2,12 +2,13 @@
  * A pack that a prune has deleted while somebody reads from it: what was needed of it lies in others now. Its segments are
  * found there by their chunks, or made again out of them, and put where they were, so that whoever asked need not know.
  */
+
+import { readPack } from '../repository/pack-bytes.ts'
 import { ChunkIndex, type ChunkTable } from '../workers/chunk-index.ts'
 import type { Lease } from '../workers/pool.ts'
 import { Moved, type Session } from '../workers/rpc.ts'
 import type { RangeRequest } from '../workers/segment-open.ts'
 import type { RebuildJob } from '../workers/segment-rebuild.ts'
-import { readPack } from './pack-bytes.ts'
 import type { EngineContext } from './types-context.ts'
 
 /** A segment of the pack that is gone. */

@@ -1,13 +1,13 @@
 /** What every verb that reads needs: threads, an index that is up to date, and worker sessions that can ask for bytes. */
 import { BackupError } from '../errors.ts'
 import { rangeThrough } from '../repository/cache/object-cache.ts'
+import { readPack } from '../repository/pack-bytes.ts'
 import { onAbort } from '../util/abort.ts'
 import { ChunkTable, type ChunkTablePlain } from '../workers/chunk-index.ts'
 import type { Lease } from '../workers/pool.ts'
 import { type Handlers, Moved, type Session, type Thread } from '../workers/rpc.ts'
 import type { RangeRequest } from '../workers/segment-open.ts'
 import { readMoved, segmentsWithin } from './moved-segments.ts'
-import { readPack } from './pack-bytes.ts'
 import type { EngineContext } from './types-context.ts'
 
 export class Reading {

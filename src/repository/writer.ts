@@ -21,8 +21,8 @@ import { type ObjectCache, rangeThrough } from './cache/object-cache.ts'
 import { confirmStored } from './confirm-stored.ts'
 import type { IndexSet } from './index-set.ts'
 import { indexKey, PREFIX, packKey } from './keys-layout.ts'
+import { readPack } from './pack-bytes.ts'
 import { portions } from './pack-portions.ts'
-import { getRange } from './prune/contents.ts'
 import { storedTooMuch } from './stored-limit.ts'
 
 export interface WriterOptions {
@@ -143,7 +143,7 @@ export class RepositoryWriter {
   private async range(request: RangeRequest): Promise<Moved> {
     const { target, cache, index, signal } = this.options
     const fetch = ({ pack, start, end }: RangeRequest): Promise<Uint8Array<ArrayBuffer>> =>
-      getRange(target, pack, { start, end }, signal)
+      readPack(target, pack, { range: { start, end }, signal })
     const bytes = await rangeThrough(cache, request, fetch, index.pages.eager)
     return new Moved(bytes, [bytes.buffer])
   }

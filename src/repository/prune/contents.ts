@@ -13,7 +13,7 @@ import type { VaultPlain } from '../../workers/vault.ts'
 import type { ObjectCache } from '../cache/object-cache.ts'
 import { rangeThrough } from '../cache/object-cache.ts'
 import { IndexSet } from '../index-set.ts'
-import { packKey } from '../keys-layout.ts'
+import { readPack } from '../pack-bytes.ts'
 
 export interface ContentsOptions {
   target: Target
@@ -210,7 +210,7 @@ export class PruneContents {
     return {
       range: async (request: RangeRequest) => {
         const { pack, start, end } = request
-        const fetch = (): Promise<Uint8Array<ArrayBuffer>> => getRange(target, pack, { start, end }, signal)
+        const fetch = (): Promise<Uint8Array<ArrayBuffer>> => readPack(target, pack, { range: { start, end }, signal })
         const bytes = await rangeThrough(near, request, fetch)
         return new Moved(bytes, [bytes.buffer])
       },
@@ -240,25 +240,6 @@ export class PruneContents {
     this.unlink()
     if (reason !== undefined) this.abort(reason)
     await this.endSessions()
-  }
-}
-
-/** OBJECT_MISSING where there is no such pack. */
-export async function getRange(
-  target: Target,
-  pack: string,
-  range: { start: number; end: number },
-  signal: AbortSignal,
-): Promise<Uint8Array<ArrayBuffer>> {
-  try {
-    return await target.get(packKey(pack), { range, signal })
-  } catch (error) {
-    if (!BackupError.is(error) || error.code !== 'TARGET_OBJECT_NOT_FOUND') throw error
-    throw new BackupError('OBJECT_MISSING', `Pack ${pack} is not there.`, {
-      origin: 'repository',
-      details: { object: packKey(pack) },
-      cause: error,
-    })
   }
 }
 

@@ -10,7 +10,8 @@ import type { CopyAnswer, CopyJob } from '../../workers/prune-copy.ts'
 import type { NeededRange } from '../../workers/prune-tally.ts'
 import type { Moved, Session } from '../../workers/rpc.ts'
 import { indexKey, packKey } from '../keys-layout.ts'
-import { type ContentsOptions, currentVault, getRange, type PruneContents } from './contents.ts'
+import { readPack } from '../pack-bytes.ts'
+import { type ContentsOptions, currentVault, type PruneContents } from './contents.ts'
 import type { JudgedPack } from './survey.ts'
 
 export interface CopyResult {
@@ -119,7 +120,7 @@ class PackCopy {
     const { target, onCopied } = this.options
     for (const [at, place] of pack.places.entries()) {
       for (const { start, end } of ranges[at]!) {
-        const bytes = await getRange(target, pack.name, { start, end }, signal)
+        const bytes = await readPack(target, pack.name, { range: { start, end }, signal })
         const job: CopyJob = { ...place, start, bytes }
         const { damage } = await session.call<CopyAnswer>('copy', job, [bytes.buffer])
         if (damage !== undefined) {

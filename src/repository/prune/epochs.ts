@@ -3,7 +3,8 @@ import { BackupError } from '../../errors.ts'
 import { decodeBoxHeader, MAX_BOX_HEADER_BYTES, MAX_WRAP_DATA_BYTES } from '../../model/box.ts'
 import { PACK_HEADER_BYTES } from '../../model/pack.ts'
 import { mapBounded } from '../../util/concurrency.ts'
-import { type ContentsOptions, currentVault, getRange, type KnownPack } from './contents.ts'
+import { readPack } from '../pack-bytes.ts'
+import { type ContentsOptions, currentVault, type KnownPack } from './contents.ts'
 
 /** Of a header as this version writes them. */
 const HEAD_BYTES = MAX_BOX_HEADER_BYTES - MAX_WRAP_DATA_BYTES
@@ -20,7 +21,7 @@ export async function packsOfOldEpochs(
   const newest = Math.max(...vault.keyring.epochs.map(({ n }) => n))
   const look = async ({ name, bytes }: KnownPack): Promise<string | undefined> => {
     const range = { start: PACK_HEADER_BYTES, end: Math.min(bytes, PACK_HEADER_BYTES + HEAD_BYTES) }
-    const head = await getRange(target, name, range, signal)
+    const head = await readPack(target, name, { range, signal })
     return epochOf(head) < newest ? name : undefined
   }
   const old = new Set<string>()

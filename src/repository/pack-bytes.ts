@@ -1,7 +1,7 @@
 /** Bytes of packs from the target. What a failure says of the pack itself is damage, and no fault of the target. */
 import { BackupError, type ErrorCode } from '../errors.ts'
-import { packKey } from '../repository/keys-layout.ts'
 import type { GetOptions, Target } from '../targets/target.ts'
+import { packKey } from './keys-layout.ts'
 
 /**
  * The result owns its buffer.
