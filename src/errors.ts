@@ -30,6 +30,7 @@ export const ERROR_CODES = [
   'OBJECT_MISSING',
   'OBJECT_CORRUPT',
   'CONFIG_TAMPERED',
+  'ROLLED_BACK',
   'RUN_FENCED',
   'HELD',
   // keys

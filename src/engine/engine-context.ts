@@ -5,6 +5,7 @@ import { systemClock } from '../util/clock.ts'
 import { Lifetime } from './close.ts'
 import { EngineEmitter } from './emitter.ts'
 import { guardLogger } from './logger.ts'
+import { rememberPin } from './pin.ts'
 import { RunQueue } from './run-queue.ts'
 import { RunRegistry } from './runs.ts'
 import type { EngineContext, EngineParts } from './types-context.ts'
@@ -32,7 +33,7 @@ export function makeBasics(options: EngineOptions): EngineBasics {
 
 export function makeContext(options: EngineOptions, basics: EngineBasics, parts: EngineParts): EngineContext {
   const runs = new RunRegistry()
-  return {
+  const context = {
     ...parts,
     ...basics,
     sources: [...(options.sources ?? [])],
@@ -42,4 +43,6 @@ export function makeContext(options: EngineOptions, basics: EngineBasics, parts:
     queue: new RunQueue(options.maxConcurrentRuns ?? DEFAULT_CONCURRENT_RUNS),
     lifetime: new Lifetime({ clock: basics.clock, runs, closers: parts.closers }),
   }
+  if (options.pin) rememberPin(context, options.pin)
+  return context
 }

@@ -1,11 +1,12 @@
 /** Options of BackupEngine.open(). */
 import { z } from 'zod'
+import { isPin, type Pin } from '../model/pin.ts'
 import type { Target } from '../targets/target.ts'
 import type { Transform } from '../transforms/transform.ts'
 import type { Clock } from '../util/clock.ts'
 import { assertCompatible, parseOptions } from './options.ts'
 import { assertUniqueNames, defaultsShape, sourceSchema } from './options-backup.ts'
-import { flag, oneOf, opt, pluginSchema, positive, text } from './options-parts.ts'
+import { flag, oneOf, opt, pluginSchema, positive, signal, text } from './options-parts.ts'
 import { retentionSchema } from './options-retention.ts'
 import type { CacheOptions, EngineOptions, Key, Logger, WorkerPool } from './types-engine.ts'
 
@@ -49,6 +50,8 @@ const schema: z.ZodType<EngineOptions> = z.strictObject(
       ),
     ),
     create: opt(oneOf('if-empty', 'never')),
+    pin: opt(z.custom<Pin>(isPin, 'must be what engine.pin() gave')),
+    signal,
     workers: opt(
       z.union([z.literal('inline'), pluginSchema<WorkerPool>("a pool made by workerPool(), or 'inline'", 'close')]),
     ),

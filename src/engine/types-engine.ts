@@ -1,3 +1,4 @@
+import type { Pin } from '../model/pin.ts'
 import type { Key } from '../repository/key-slots-key.ts'
 import type { Source } from '../sources/source.ts'
 import type { Target } from '../targets/target.ts'
@@ -6,6 +7,7 @@ import type { Clock } from '../util/clock.ts'
 import type { BackupOptions } from './types-backup.ts'
 import type { Retention } from './types-retention.ts'
 
+export type { Pin } from '../model/pin.ts'
 export type { Key }
 
 export interface EngineOptions {
@@ -18,6 +20,13 @@ export interface EngineOptions {
   transforms?: readonly Transform[]
   /** 'if-empty' (default): create in an empty place only. 'never': REPOSITORY_NOT_FOUND. */
   create?: 'if-empty' | 'never'
+  /**
+   * What `engine.pin()` gave before. ROLLED_BACK if the target shows less by now, or another repository; nothing is created then.
+   * `engine.pin()` compares with it again.
+   */
+  pin?: Pin
+  /** Ends the opening, e.g. where a key provider or the target does not answer. Of no effect once it is open. */
+  signal?: AbortSignal | undefined
   /** Default: one pool shared by all engines of the process. 'inline' = no threads. */
   workers?: WorkerPool | 'inline'
   /** Before upload, decode every new segment and compare it with what was read. Default true; costs about a fifth of CPU. */
@@ -39,6 +48,10 @@ export interface EngineOptions {
   /** Nothing is ever written to the console; without a logger nothing is logged. */
   logger?: Logger
   clock?: Clock
+}
+
+export interface PinOptions {
+  signal?: AbortSignal | undefined
 }
 
 export interface CacheOptions {

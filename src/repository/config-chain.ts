@@ -57,6 +57,8 @@ export interface ConfigChain {
   readonly n: number
   /** SHA-256 of that object. */
   readonly hash: string
+  /** Of all configs so far: that of number n at n - 1. */
+  readonly hashes: readonly string[]
   readonly config: Config
 }
 
@@ -97,7 +99,8 @@ export function followConfigs(stored: readonly StoredConfig[], options: FollowOp
     checkSuccession(parsed.config, chain, each.key)
     keyring = learn(parsed.config, each.key, keyring, holder, chain)
     checkMac(parsed, each.key, keyring)
-    chain = { n, hash: sha256Hex(each.bytes), config: parsed.config }
+    const hash = sha256Hex(each.bytes)
+    chain = { n, hash, hashes: [...(chain?.hashes ?? []), hash], config: parsed.config }
   }
   const { config } = chain!
   // A slot is made with the keys that the configs of its time had.

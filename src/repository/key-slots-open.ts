@@ -11,9 +11,12 @@ import { damagedSlot, noSlots, wrongKey } from './key-slots-errors.ts'
 import type { Secret } from './key-slots-key.ts'
 import { PREFIX } from './keys-layout.ts'
 
-/** A slot as it was found; `error` where it cannot be used. `hash`: SHA-256 of the object in hex. */
+/**
+ * A slot as it was found; `error` where it cannot be used. `hash`: SHA-256 of the object in hex. `doubt`: what is said if it
+ * does not open: it is not the one that should lie there.
+ */
 export type FoundSlot = { readonly key: string; readonly hash: string } & (
-  | { readonly slot: ParsedKeySlot }
+  | { readonly slot: ParsedKeySlot; readonly doubt?: BackupError }
   | { readonly error: BackupError }
 )
 
@@ -81,6 +84,7 @@ export async function openSlots(
     const opened = 'error' in each ? each.error : await tryUnwrap(secret, each.slot, each.key, signal)
     if (BackupError.is(opened)) errors.push(opened)
     else if (opened !== undefined) return { ...opened, slot: slotIdOf(each.key), hash: each.hash }
+    else if ('doubt' in each) errors.push(each.doubt)
   }
   throw slots.length === 0 ? noSlots(repositoryId) : (worst(errors) ?? wrongKey(secret, kindsOf(slots)))
 }

@@ -149,7 +149,9 @@ async function openSlot(
   const isNamed = (key: string): boolean => slots[slotIdOf(key)] !== undefined
   const counts = ({ key, hash }: FoundSlot): boolean => slots[slotIdOf(key)]?.hash === hash
   const read = found.slots ?? (await readSlots(target, found.slotKeys.filter(isNamed), signal))
-  const ordered = [...read.filter(counts), ...read.filter((each) => !counts(each))]
+  const others = read.filter((each) => !counts(each))
+  const doubted = others.map((each) => (isNamed(each.key) ? { ...each, doubt: exchangedSlot(each.key) } : each))
+  const ordered = [...read.filter(counts), ...doubted]
   return openSlots(secret, repositoryId, ordered, signal)
 }
 

@@ -71,6 +71,14 @@ export class FoundSnapshots {
     this.#keys = listed.keys.filter(isSnapshotKey).sort().reverse()
   }
 
+  /** Of everything that lies there, newest first. */
+  get ids(): string[] {
+    return this.#keys.flatMap((key) => {
+      const parsed = parseKey(key)
+      return parsed?.area === 'snapshots' ? [parsed.id] : []
+    })
+  }
+
   /** Objects of that id: a snapshot, a tombstone, or what nobody can read. */
   has(id: string): boolean {
     return this.#keys.includes(snapshotKey(id))

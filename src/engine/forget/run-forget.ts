@@ -4,6 +4,7 @@ import { requireFeatures } from '../../model/config.ts'
 import { MAX_FORGETS } from '../../model/run.ts'
 import { PREFIX } from '../../repository/keys-layout.ts'
 import { Notes } from '../../repository/notes.ts'
+import { isPast } from '../../repository/pins.ts'
 import { FORGET_BEAT_MS } from '../../repository/prune/announced.ts'
 import { forgetSnapshot } from '../../repository/prune/forget.ts'
 import { FORGET_VERB } from '../../repository/prune/wait.ts'
@@ -48,7 +49,7 @@ async function runForget(
   const going = idsOf(plan, false).filter((id) => there.has(id))
   run.progress.phase('forget')
   run.progress.total({ items: going.length })
-  const forgetting = new Forgetting(engine, plan, deadRunMs, run)
+  const forgetting = new Forgetting(engine, plan, deadRunMs, run, newestOf(there.keys(), engine.clock.now()))
   await forgetting.all(going)
   const { forgotten, held } = forgetting
   return { forgotten, kept: idsOf(plan, true).length + held }
@@ -67,9 +68,11 @@ class Forgetting {
   private readonly records: Records
   private readonly notes: Notes
   private readonly run: RunContext
+  private readonly newest: string | undefined
 
-  constructor(engine: EngineContext, plan: ForgetPlan, deadRunMs: number, run: RunContext) {
+  constructor(engine: EngineContext, plan: ForgetPlan, deadRunMs: number, run: RunContext, newest: string | undefined) {
     this.engine = engine
+    this.newest = newest
     this.plan = plan
     this.deadRunMs = deadRunMs
     this.records = repeatedRecords(engine, run)
@@ -111,13 +114,20 @@ class Forgetting {
     throwIfAborted(signal)
     if (await isHeldNow(engine, this.notes, id, run)) this.held++
     else {
-      const forgot = await forgetSnapshot({ records, id, now: engine.clock.now(), by: run.runId, isSure, signal })
+      const now = engine.clock.now()
+      const isNewest = id === this.newest
+      const forgot = await forgetSnapshot({ records, id, now, by: run.runId, isSure, isNewest, signal })
       if (forgot === 'unsure') return false
       if (forgot === 'forgotten') this.forgotten.push(id)
     }
     run.progress.add({ items: 1 })
     return true
   }
+}
+
+/** Of those that are there. One that is dated in the future is no witness for the others. */
+function newestOf(ids: Iterable<string>, now: Date): string | undefined {
+  return [...ids].filter((id) => isPast(id, now)).reduce<string | undefined>((a, b) => (a && a > b ? a : b), undefined)
 }
 
 /** Far targets are repeated already. */

@@ -33,7 +33,17 @@ export async function openEngine(options: EngineOptions, basics: EngineBasics): 
   }
   const cache = (repositoryId: string): ObjectCache => openCache(options, repositoryId, warn)
   const { clock } = basics
-  const repository = await openRepository({ target, key, create, transforms, registry, now: clock.now(), clock, cache, signal })
+  const repository = await openRepository({
+    target,
+    key,
+    create,
+    transforms,
+    registry,
+    now: clock.now(),
+    clock,
+    cache,
+    signal,
+  })
   if (pin) await checkPin(repository, pin, { signal })
   const pool = acquirePool(options.workers, warn)
   const open = new OpenRepository({ repository, pool, transforms, decodeCheck: options.decodeCheck ?? true })

@@ -79,7 +79,8 @@ export class Dropping {
   private async erase(id: string): Promise<void> {
     const { engine, run } = this
     const records = engine.repository.repository.records.through(repeatedTarget(engine, run))
-    await eraseSnapshot({ records, id, now: engine.clock.now(), by: run.runId, signal: run.signal })
+    const { signal } = run
+    await eraseSnapshot({ records, id, now: engine.clock.now(), by: run.runId, isNewest: true, signal })
   }
 
   /** A tombstone, since nobody knows when it was made, and whether it could still come back. */

@@ -17,6 +17,11 @@ export interface ForgetOptions extends CallSignal {
   by: string
   /** Asked right before it is ended: false leaves it. Default: true. */
   isSure?: () => boolean
+  /**
+   * It is the newest, or nobody says that it is not: a tombstone takes its place whatever its age. So the newest object never
+   * goes, and what is missing beyond it was taken away by somebody else (see `pins.ts`).
+   */
+  isNewest?: boolean
   /** For tests only: never a tombstone. */
   deletesAlways?: boolean
 }
@@ -79,8 +84,9 @@ async function endSnapshot(snapshot: SnapshotRecord, options: ForgetOptions): Pr
 }
 
 async function mayComeBack(snapshot: SnapshotRecord, options: ForgetOptions): Promise<boolean> {
-  const { records, id, now, signal, deletesAlways = false } = options
+  const { records, id, now, signal, isNewest = false, deletesAlways = false } = options
   if (deletesAlways) return false
+  if (isNewest) return true
   if ((await records.target.stat(runKey(id), { signal })) !== undefined) return true
   // By its id: a copy from another repository keeps the time of what it is a copy of.
   const createdAt = Math.max(timeOfId(id) ?? now.getTime(), snapshot.createdAt.getTime())
