@@ -1,6 +1,7 @@
 /** The facade: checks options, hands on. Everything else is in the verbs' own files. */
 import type { Readable } from 'node:stream'
 import type { RunUpdate } from '../events.ts'
+import { type Calls, makeCalls } from './calls.ts'
 import type { EventName, Listener } from './emitter.ts'
 import { makeBasics, makeContext } from './engine-context.ts'
 import { keepContext } from './engine-contexts.ts'
@@ -8,38 +9,14 @@ import { followRun } from './follow.ts'
 import { type History, makeHistory } from './history.ts'
 import { type Keys, makeKeys } from './keys/keys.ts'
 import { deferListing } from './listing.ts'
-import { parseBackupOptions } from './options-backup.ts'
-import { parseDrillOptions } from './options-drill.ts'
 import { parseEngineOptions } from './options-engine.ts'
-import { parseEraseOptions, parseErasePlan, parsePlanEraseOptions } from './options-erase.ts'
-import {
-  parseCloseOptions,
-  parseDiffOptions,
-  parseEntriesOptions,
-  parseReadOptions,
-  parseSnapshotRef,
-} from './options-look.ts'
-import {
-  parseForgetOptions,
-  parseForgetPlan,
-  parsePlanForgetOptions,
-  parsePlanPruneOptions,
-  parsePruneOptions,
-  parsePrunePlan,
-} from './options-prune.ts'
-import { parsePlanRepairOptions, parseRepairOptions, parseRepairPlan } from './options-repair.ts'
-import { parsePlanRestoreOptions, parseRestoreOptions, parseRestorePlan } from './options-restore.ts'
-import { parseAnnotateOptions } from './options-retention.ts'
-import { parseStatsOptions } from './options-stats.ts'
-import { parseForgottenOptions, parseForgottenRef, parseUndoForgetOptions } from './options-undo.ts'
-import { parseVerifyOptions } from './options-verify.ts'
-import { parseExportZipOptions, parseImportZipOptions } from './options-zip.ts'
-import { snapshotsVerb, snapshotVerb } from './snapshot-look.ts'
+import { parseCloseOptions } from './options-look.ts'
+import { takePin } from './pin.ts'
 import type { BackupOptions, BackupResult } from './types-backup.ts'
 import type { Diff, DiffOptions, EntriesOptions, Entry, ReadOptions } from './types-browse.ts'
 import type { EngineContext } from './types-context.ts'
 import type { DrillOptions, DrillResult } from './types-drill.ts'
-import type { EngineOptions } from './types-engine.ts'
+import type { EngineOptions, Pin, PinOptions } from './types-engine.ts'
 import type { EraseOptions, ErasePlan, EraseResult, PlanEraseOptions } from './types-erase.ts'
 import type {
   ForgetOptions,
@@ -69,7 +46,7 @@ import { type Verbs, verbs } from './verbs.ts'
  */
 export class BackupEngine implements AsyncDisposable {
   readonly #context: EngineContext
-  readonly #verbs: Verbs
+  readonly #calls: Calls
   /** What runs did: reports, newest first. */
   readonly history: History
   /** Who may open the repository: passphrases, raw keys, keys that a service keeps. */
@@ -77,7 +54,7 @@ export class BackupEngine implements AsyncDisposable {
 
   private constructor(context: EngineContext, bodies: Verbs) {
     this.#context = context
-    this.#verbs = bodies
+    this.#calls = makeCalls(bodies)
     keepContext(this, context)
     this.history = makeHistory(context)
     this.keys = makeKeys(context)
@@ -85,7 +62,8 @@ export class BackupEngine implements AsyncDisposable {
 
   /**
    * Opens a repository, or creates it in an empty place. Starts no timer and no worker until a verb needs one.
-   * @throws BackupError KEY_WRONG, REPOSITORY_NOT_FOUND, REPOSITORY_FOREIGN, FORMAT_UNSUPPORTED, CONFIG_TAMPERED, TARGET_*
+   * @throws BackupError KEY_WRONG, REPOSITORY_NOT_FOUND, REPOSITORY_FOREIGN, FORMAT_UNSUPPORTED, CONFIG_TAMPERED, TARGET_*;
+   * ROLLED_BACK where it shows less than `pin` says
    */
   static async open(options: EngineOptions): Promise<BackupEngine> {
     const parsed = parseEngineOptions(options)
@@ -99,13 +77,12 @@ export class BackupEngine implements AsyncDisposable {
 
   /** Backs up all chosen sources, as of one moment, into one snapshot. Resolves when it is durable and verified. */
   async backup(options?: BackupOptions): Promise<BackupResult> {
-    const engine = this.#open()
-    return await this.#verbs.backup(engine, parseBackupOptions(options, engine))
+    return await this.#calls.backup(this.#open(), options)
   }
 
   /** Proves the repository, or some snapshots, sound. Damage is a finding (`sound: false`), not a rejection. */
   async verify(options?: VerifyOptions): Promise<VerifyResult> {
-    return await this.#verbs.verify(this.#open(), parseVerifyOptions(options))
+    return await this.#calls.verify(this.#open(), options)
   }
 
   /**
@@ -113,42 +90,42 @@ export class BackupEngine implements AsyncDisposable {
    * false`), not a rejection. @throws BackupError SNAPSHOT_NOT_FOUND, ENTRY_NOT_FOUND for a source that is not in it
    */
   async drill(options?: DrillOptions): Promise<DrillResult> {
-    return await this.#verbs.drill(this.#open(), parseDrillOptions(options))
+    return await this.#calls.drill(this.#open(), options)
   }
 
   /** Sizes, ratios, growth and success, counted from snapshots, reports and the index. Reads no content. */
   async stats(options?: StatsOptions): Promise<Stats> {
-    return await this.#verbs.stats(this.#open(), parseStatsOptions(options))
+    return await this.#calls.stats(this.#open(), options)
   }
 
   /** Snapshots that fit, newest first. */
   snapshots(filter?: SnapshotFilter): Listing<Snapshot> {
-    return snapshotsVerb(this.#context, this.#verbs.loadSnapshots, filter)
+    return this.#calls.snapshots(this.#context, filter)
   }
 
   /** @throws BackupError SNAPSHOT_NOT_FOUND, SNAPSHOT_AMBIGUOUS */
   async snapshot(ref: SnapshotRef): Promise<Snapshot> {
-    return await snapshotVerb(this.#open(), this.#verbs.loadSnapshots, ref)
+    return await this.#calls.snapshot(this.#open(), ref)
   }
 
   /** What a snapshot holds: one folder of it, or all below. In path order. */
   entries(options: EntriesOptions): Listing<Entry> {
-    return deferListing(() => this.#verbs.entries(this.#open(), parseEntriesOptions(options)))
+    return deferListing(() => this.#calls.entries(this.#open(), options))
   }
 
   /** One file of a snapshot, or a range of it, as a stream. @throws BackupError ENTRY_NOT_FOUND */
   async read(options: ReadOptions): Promise<Readable> {
-    return await this.#verbs.read(this.#open(), parseReadOptions(options))
+    return await this.#calls.read(this.#open(), options)
   }
 
   /** What is different between two snapshots, or a snapshot and what the sources hold now. */
   async diff(options: DiffOptions): Promise<Diff> {
-    return await this.#verbs.diff(this.#open(), parseDiffOptions(options))
+    return await this.#calls.diff(this.#open(), options)
   }
 
   /** Says what a restore would do. Touches nothing. */
   async planRestore(options: PlanRestoreOptions): Promise<RestorePlan> {
-    return await this.#verbs.planRestore(this.#open(), parsePlanRestoreOptions(options))
+    return await this.#calls.planRestore(this.#open(), options)
   }
 
   /**
@@ -156,7 +133,7 @@ export class BackupEngine implements AsyncDisposable {
    * another repository's plan, CONFIRMATION_REQUIRED when it destroys something and `confirm` is not its digest
    */
   async restore(plan: RestorePlan, options?: RestoreOptions): Promise<RestoreResult> {
-    return await this.#verbs.restore(this.#open(), parseRestorePlan(plan), parseRestoreOptions(options))
+    return await this.#calls.restore(this.#open(), plan, options)
   }
 
   /**
@@ -164,8 +141,7 @@ export class BackupEngine implements AsyncDisposable {
    * @throws BackupError SNAPSHOT_NOT_FOUND, SNAPSHOT_AMBIGUOUS
    */
   async annotate(snapshot: SnapshotRef, change: AnnotateOptions): Promise<Snapshot> {
-    const engine = this.#open()
-    return await this.#verbs.annotate(engine, parseSnapshotRef(snapshot), parseAnnotateOptions(change))
+    return await this.#calls.annotate(this.#open(), snapshot, change)
   }
 
   /**
@@ -173,8 +149,7 @@ export class BackupEngine implements AsyncDisposable {
    * Touches nothing. @throws BackupError SNAPSHOT_NOT_FOUND, SNAPSHOT_AMBIGUOUS; HELD where one that is named has a hold
    */
   async planForget(options?: PlanForgetOptions): Promise<ForgetPlan> {
-    const engine = this.#open()
-    return await this.#verbs.planForget(engine, parsePlanForgetOptions(options, engine))
+    return await this.#calls.planForget(this.#open(), options)
   }
 
   /**
@@ -182,12 +157,12 @@ export class BackupEngine implements AsyncDisposable {
    * PLAN_STALE when a snapshot that the plan keeps is gone, or tags, holds or proofs have changed; PLAN_FOREIGN, CONFIRMATION_REQUIRED as `restore`
    */
   async forget(plan: ForgetPlan, options?: ForgetOptions): Promise<ForgetResult> {
-    return await this.#verbs.forget(this.#open(), parseForgetPlan(plan), parseForgetOptions(options))
+    return await this.#calls.forget(this.#open(), plan, options)
   }
 
   /** Forgotten snapshots that no prune has freed yet: `undoForget` brings them back. The last forgotten comes first. */
   forgotten(options?: { signal?: AbortSignal | undefined }): Listing<ForgottenSnapshot> {
-    return deferListing(() => this.#verbs.forgotten(this.#open(), parseForgottenOptions(options).signal))
+    return deferListing(() => this.#calls.forgotten(this.#open(), options))
   }
 
   /**
@@ -195,7 +170,7 @@ export class BackupEngine implements AsyncDisposable {
    * where a prune has freed it, or it is not forgotten; SNAPSHOT_AMBIGUOUS, OBJECT_MISSING
    */
   async undoForget(snapshot: string, options?: CallOptions): Promise<UndoForgetResult> {
-    return await this.#verbs.undoForget(this.#open(), parseForgottenRef(snapshot), parseUndoForgetOptions(options))
+    return await this.#calls.undoForget(this.#open(), snapshot, options)
   }
 
   /**
@@ -203,7 +178,7 @@ export class BackupEngine implements AsyncDisposable {
    * Touches nothing. @throws BackupError HELD, UNSUPPORTED for parts of a database
    */
   async planErase(options: PlanEraseOptions): Promise<ErasePlan> {
-    return await this.#verbs.planErase(this.#open(), parsePlanEraseOptions(options))
+    return await this.#calls.planErase(this.#open(), options)
   }
 
   /**
@@ -211,12 +186,12 @@ export class BackupEngine implements AsyncDisposable {
    * `result.prune`. @throws BackupError PLAN_STALE when holds or tags have changed, PLAN_FOREIGN, CONFIRMATION_REQUIRED as `restore`
    */
   async erase(plan: ErasePlan, options?: EraseOptions): Promise<EraseResult> {
-    return await this.#verbs.erase(this.#open(), parseErasePlan(plan), parseEraseOptions(options))
+    return await this.#calls.erase(this.#open(), plan, options)
   }
 
   /** Says what a prune would free. Touches nothing. @throws BackupError OBJECT_MISSING, OBJECT_CORRUPT where damage forbids it */
   async planPrune(options?: PlanPruneOptions): Promise<PrunePlan> {
-    return await this.#verbs.planPrune(this.#open(), parsePlanPruneOptions(options))
+    return await this.#calls.planPrune(this.#open(), options)
   }
 
   /**
@@ -225,17 +200,17 @@ export class BackupEngine implements AsyncDisposable {
    * keeps is gone, PLAN_FOREIGN, CONFIRMATION_REQUIRED as `restore`
    */
   async prune(plan: PrunePlan, options?: PruneOptions): Promise<PruneResult> {
-    return await this.#verbs.prune(this.#open(), parsePrunePlan(plan), parsePruneOptions(options))
+    return await this.#calls.prune(this.#open(), plan, options)
   }
 
   /** Says what is wrong with the repository, what can be saved, and what the rest costs. Touches nothing. */
   async planRepair(options?: PlanRepairOptions): Promise<RepairPlan> {
-    return await this.#verbs.planRepair(this.#open(), parsePlanRepairOptions(options, this.#context))
+    return await this.#calls.planRepair(this.#open(), options)
   }
 
   /** Saves what can be saved. Nothing that can be read goes without `drop`. @throws BackupError as `prune` */
   async repair(plan: RepairPlan, options?: RepairOptions): Promise<RepairResult> {
-    return await this.#verbs.repair(this.#open(), parseRepairPlan(plan), parseRepairOptions(options, this.#context))
+    return await this.#calls.repair(this.#open(), plan, options)
   }
 
   /**
@@ -243,7 +218,7 @@ export class BackupEngine implements AsyncDisposable {
    * @throws BackupError SNAPSHOT_NOT_FOUND, ENTRY_NOT_FOUND for a source that is not in it, RESTORE_CONFLICT where something is there
    */
   async exportZip(options: ExportZipOptions): Promise<ExportResult> {
-    return await this.#verbs.exportZip(this.#open(), parseExportZipOptions(options))
+    return await this.#calls.exportZip(this.#open(), options)
   }
 
   /**
@@ -251,7 +226,15 @@ export class BackupEngine implements AsyncDisposable {
    * @throws BackupError ZIP_CORRUPT, ZIP_UNSAFE_PATH, ZIP_ENCRYPTED, ZIP_BOMB, UNSUPPORTED for other compressions than deflate
    */
   async importZip(options: ImportZipOptions): Promise<ImportResult> {
-    return await this.#verbs.importZip(this.#open(), parseImportZipOptions(options))
+    return await this.#calls.importZip(this.#open(), options)
+  }
+
+  /**
+   * What the repository shows now, as small JSON without secrets: for `open({ pin })`, which notices when it shows less. Keep it
+   * where whoever can write to the target cannot. @throws BackupError ROLLED_BACK where it shows less than at the last pin
+   */
+  async pin(options?: PinOptions): Promise<Pin> {
+    return await takePin(this.#open(), options)
   }
 
   /** What runs now in this engine. */
