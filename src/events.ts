@@ -80,6 +80,7 @@ export type Verb =
   | 'plan-repair'
   | 'plan-erase'
   | 'stats'
+  | 'doctor'
 export type RunStatus = 'running' | 'ok' | 'failed' | 'aborted'
 
 /** How far a run is. At most 10 a second, `percent` never goes back, and the last one is always sent. */

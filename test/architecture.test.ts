@@ -34,7 +34,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // The version that `defineTransform` stamps.
   'transforms/': ['crypto/aead.ts', 'util/plugin.ts'],
   // A pack's name is the hash of its bytes: which of two copies is sound.
-  'targets/': ['crypto/hash.ts', 's3/', 'util/'],
+  'targets/': ['type events.ts', 'crypto/hash.ts', 's3/', 'util/'],
   // Connections to buckets, for targets and sources alike.
   's3/': ['util/'],
   // What `holdfast/s3` gives.
@@ -77,6 +77,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'type sources/sink.ts',
     'sources/filesystem/folder.ts',
     'type targets/target.ts',
+    // What a doctor tries for real.
+    'targets/probe.ts',
     // Each retry is an event of the run that it belongs to.
     'targets/wrappers/retrying.ts',
     'transforms/',

@@ -1,5 +1,6 @@
 /** What the facade's methods do: options are checked, with defaults filled in, and handed to the verb. */
 import { parseBackupOptions } from './options-backup.ts'
+import { parseDoctorOptions } from './options-doctor.ts'
 import { parseDrillOptions } from './options-drill.ts'
 import { parseEraseOptions, parseErasePlan, parsePlanEraseOptions } from './options-erase.ts'
 import { parseDiffOptions, parseEntriesOptions, parseReadOptions, parseSnapshotRef } from './options-look.ts'
@@ -44,6 +45,7 @@ const looking = (verbs: Verbs) => ({
   entries: of(verbs.entries, parseEntriesOptions),
   read: of(verbs.read, parseReadOptions),
   diff: of(verbs.diff, parseDiffOptions),
+  doctor: of(verbs.doctor, parseDoctorOptions),
   stats: of(verbs.stats, parseStatsOptions),
 })
 

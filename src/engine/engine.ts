@@ -1,6 +1,6 @@
 /** The facade: checks options, hands on. Everything else is in the verbs' own files. */
 import type { Readable } from 'node:stream'
-import type { RunUpdate } from '../events.ts'
+import type { Finding, RunUpdate } from '../events.ts'
 import { type Calls, makeCalls } from './calls.ts'
 import type { EventName, Listener } from './emitter.ts'
 import { makeBasics, makeContext } from './engine-context.ts'
@@ -15,6 +15,7 @@ import { takePin } from './pin.ts'
 import type { BackupOptions, BackupResult } from './types-backup.ts'
 import type { Diff, DiffOptions, EntriesOptions, Entry, ReadOptions } from './types-browse.ts'
 import type { EngineContext } from './types-context.ts'
+import type { DoctorOptions } from './types-doctor.ts'
 import type { DrillOptions, DrillResult } from './types-drill.ts'
 import type { EngineOptions, Pin, PinOptions } from './types-engine.ts'
 import type { EraseOptions, ErasePlan, EraseResult, PlanEraseOptions } from './types-erase.ts'
@@ -91,6 +92,14 @@ export class BackupEngine implements AsyncDisposable {
    */
   async drill(options?: DrillOptions): Promise<DrillResult> {
     return await this.#calls.drill(this.#open(), options)
+  }
+
+  /**
+   * Looks for what would make backups fail or be lost: target, clock, space, threads, limits, keys, sources. What is wrong is a
+   * finding with its fix, errors first, never a rejection; what it puts to try the target it takes away again.
+   */
+  async doctor(options?: DoctorOptions): Promise<Finding[]> {
+    return await this.#calls.doctor(this.#open(), options)
   }
 
   /** Sizes, ratios, growth and success, counted from snapshots, reports and the index. Reads no content. */

@@ -82,6 +82,7 @@ const QUIET: Readonly<Record<Exclude<Verb, ReportedVerb>, true>> = {
   'plan-repair': true,
   'plan-erase': true,
   stats: true,
+  doctor: true,
 }
 
 function isReported({ verb }: Report): boolean {

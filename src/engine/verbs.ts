@@ -1,10 +1,12 @@
 /** Where the engine finds the body of each verb. The facade checks options and knows nothing else. */
 import type { Readable } from 'node:stream'
+import type { Finding } from '../events.ts'
 import { annotate } from './annotate/annotate.ts'
 import { backup } from './backup/run-backup.ts'
 import { entries } from './browse/entries.ts'
 import { read } from './browse/read.ts'
 import { diff } from './diff/diff.ts'
+import { doctor } from './doctor/run-doctor.ts'
 import { drill } from './drill/run-drill.ts'
 import type { EngineBasics } from './engine-context.ts'
 import { planErase } from './erase/plan-erase.ts'
@@ -14,6 +16,7 @@ import { forget } from './forget/run-forget.ts'
 import { loadSnapshots } from './load-snapshots.ts'
 import { openEngine } from './open/open-engine.ts'
 import type { ParsedBackupOptions } from './options-backup.ts'
+import type { ParsedDoctorOptions } from './options-doctor.ts'
 import type { ParsedDrillOptions } from './options-drill.ts'
 import type { ParsedPlanEraseOptions } from './options-erase.ts'
 import type {
@@ -66,6 +69,7 @@ export interface Verbs {
   backup(engine: EngineContext, options: ParsedBackupOptions): Promise<BackupResult>
   verify(engine: EngineContext, options: ParsedVerifyOptions): Promise<VerifyResult>
   drill(engine: EngineContext, options: ParsedDrillOptions): Promise<DrillResult>
+  doctor(engine: EngineContext, options: ParsedDoctorOptions): Promise<Finding[]>
   stats(engine: EngineContext, options: ParsedStatsOptions): Promise<Stats>
   diff(engine: EngineContext, options: DiffOptions): Promise<Diff>
   planRestore(engine: EngineContext, options: ParsedPlanRestoreOptions): Promise<RestorePlan>
@@ -94,6 +98,7 @@ export const verbs: Verbs = {
   backup,
   verify,
   drill,
+  doctor,
   stats,
   diff,
   planRestore,

@@ -18,9 +18,16 @@ export interface Source {
   open(context: SourceContext): Promise<SourceSession>
   /** The sink that puts things back where they came from; absent: no 'in-place'. */
   sink?(): Sink
-  doctor?(context: { signal: AbortSignal }): Promise<Finding[]>
+  /** What would make a backup fail or be incomplete, each with its fix; for `engine.doctor()`. Changes nothing. */
+  doctor?(context: SourceDoctorContext): Promise<Finding[]>
   /** What verify with level 'content' can ask of this kind of source about one of its snapshots. Damage is a finding. */
   check?(context: CheckContext): Promise<Finding[]>
+}
+
+export interface SourceDoctorContext {
+  readonly signal: AbortSignal
+  /** As in `open`: absolute folders and files that a backup leaves out, since the repository lies there. */
+  readonly excludePaths?: readonly string[]
 }
 
 export interface CheckContext {

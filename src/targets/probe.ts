@@ -1,6 +1,6 @@
 /** Tries for real what a repository needs of a target, and leaves nothing behind. */
 import { sha256Aside } from '../crypto/hash.ts'
-import { BackupError } from '../errors.ts'
+import { BackupError, type ErrorCode } from '../errors.ts'
 import { throwIfAborted } from '../util/abort.ts'
 import { assertCompatible } from '../util/plugin.ts'
 import type { CallSignal, Target, TargetTraits } from './target.ts'
@@ -10,6 +10,9 @@ export interface ProbeCheck {
   ok: boolean
   /** What was found, or why it failed. */
   note?: string
+  /** Of the error that it failed with, and what can be done about that, where the target has said so. */
+  code?: ErrorCode
+  hint?: string
 }
 export interface ProbeReport {
   /** True if a repository can be kept there: all checks but, where the target does not promise it, `create once`. */
@@ -84,7 +87,10 @@ async function outcome(name: string, check: () => Promise<string | undefined>): 
     const note = await check()
     return { name, ok: true, ...(note !== undefined && { note }) }
   } catch (error) {
-    if (BackupError.is(error)) return { name, ok: false, note: `${error.code}: ${error.message}` }
+    if (BackupError.is(error)) {
+      const { code, message, hint } = error
+      return { name, ok: false, note: `${code}: ${message}`, code, ...(hint !== undefined && { hint }) }
+    }
     return { name, ok: false, note: error instanceof Error ? error.message : String(error) }
   }
 }

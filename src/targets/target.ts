@@ -1,3 +1,4 @@
+import type { Finding } from '../events.ts'
 import { API_VERSION, assertCompatible, stampVersion } from '../util/plugin.ts'
 
 /**
@@ -33,6 +34,8 @@ export interface Target {
   delete(keys: readonly string[], options?: CallSignal): Promise<void>
   /** Free and used bytes of what the objects lie on, where it can be known. */
   space?(): Promise<{ freeBytes?: number; usedBytes?: number }>
+  /** What endangers a repository here and shows in no call, each with its fix; for `engine.doctor()`. Changes nothing. */
+  doctor?(context: TargetDoctorContext): Promise<Finding[]>
   /**
    * The absolute folder of this machine that holds the objects, `a/b` as the file `a/b`. Backups leave out **all** of it,
    * so that a repository inside a source is not backed up into itself: nothing else may lie there.
@@ -41,6 +44,11 @@ export interface Target {
   /** Absolute single files that it writes to, such as a database and its journals. Backups leave out exactly these. */
   readonly localFiles?: readonly string[]
   close(): Promise<void>
+}
+export interface TargetDoctorContext {
+  readonly signal: AbortSignal
+  /** Beginning of the keys that count, where it is a part of this target: `prefixed` adds to it. Default '': all. */
+  readonly prefix?: string
 }
 export interface CallSignal {
   signal?: AbortSignal | undefined
@@ -79,8 +87,8 @@ export function defineTarget(target: Omit<Target, 'apiVersion'>): Target {
 }
 
 /**
- * A target that does what `inner` does, but for the given methods. The optional members (`space`, `localPath`,
- * `localFiles`) are there exactly if `inner` has them, and `traits` stays live.
+ * A target that does what `inner` does, but for the given methods. The optional members (`space`, `doctor`,
+ * `localPath`, `localFiles`) are there exactly if `inner` has them, and `traits` stays live.
  * @throws BackupError PLUGIN_INCOMPATIBLE: `inner` is made for another version
  */
 export function wrapTarget<O extends Partial<Omit<Target, 'apiVersion'>>>(inner: Target, overrides: O): Target & O {
@@ -104,6 +112,7 @@ function delegate<O extends object>(inner: Omit<Target, 'apiVersion'>, overrides
     delete: (keys, options) => inner.delete(keys, options),
     close: () => inner.close(),
     ...(inner.space && { space: () => inner.space!() }),
+    ...(inner.doctor && { doctor: (context) => inner.doctor!(context) }),
     ...(inner.localPath !== undefined && { localPath: inner.localPath }),
     ...(inner.localFiles !== undefined && { localFiles: inner.localFiles }),
   }

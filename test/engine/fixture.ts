@@ -156,6 +156,7 @@ export function makeShell(given: ShellOptions = {}): Shell {
     backup: unused,
     verify: unused,
     drill: unused,
+    doctor: unused,
     stats: unused,
     diff: unused,
     planRestore: unused,

@@ -107,7 +107,7 @@ export async function openSources(
 }
 
 /** Where the repository itself lies: no backup may read what it writes. */
-function placesOf({ localPath, localFiles = [] }: Target): string[] {
+export function placesOf({ localPath, localFiles = [] }: Target): string[] {
   return localPath === undefined ? [...localFiles] : [localPath, ...localFiles]
 }
 

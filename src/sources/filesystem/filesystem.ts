@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Warning } from '../../events.ts'
 import { parseSourceOptions } from '../options.ts'
 import { SOURCE_NAME, type Source } from '../source.ts'
+import { examineTrees } from './doctor.ts'
 import { FilesystemSession } from './filesystem-session.ts'
 import { folder } from './folder.ts'
 import { checkGlob } from './globs.ts'
@@ -73,6 +74,14 @@ export function filesystem(options: FilesystemOptions): Source {
   const include = checkGlobs('include', rest.include)
   const exclude = checkGlobs('exclude', rest.exclude)
   const paths = [path].flat().map((one) => resolve(one))
+  const settings = {
+    include,
+    exclude,
+    oneFileSystem: rest.oneFileSystem ?? false,
+    followSymlinks: rest.followSymlinks ?? false,
+    checksum: rest.checksum ?? false,
+    maxFileBytes: rest.maxFileBytes ?? null,
+  }
   return {
     apiVersion: 1,
     name,
@@ -82,17 +91,11 @@ export function filesystem(options: FilesystemOptions): Source {
         context.warn({ ...warning, details: { ...warning.details, source: name } })
       const xattrs = useXattrs(rest.xattrs ?? 'auto', READ_PROGRAM, 'kept', warn)
       const isNew = xattrs && context.parent !== undefined && context.parent.facts.xattrs !== true
-      const plan = await planScan(paths, context.excludePaths ?? [], {
-        include,
-        exclude,
-        oneFileSystem: rest.oneFileSystem ?? false,
-        followSymlinks: rest.followSymlinks ?? false,
-        checksum: (rest.checksum ?? false) || isNew,
-        maxFileBytes: rest.maxFileBytes ?? null,
-        xattrs,
-      })
+      const checksum = settings.checksum || isNew
+      const plan = await planScan(paths, context.excludePaths ?? [], { ...settings, checksum, xattrs })
       return new FilesystemSession(name, paths, plan, context)
     },
+    doctor: (context) => examineTrees(paths, { ...settings, xattrs: rest.xattrs ?? 'auto' }, context),
     ...(paths.length === 1 ? { sink: () => folder({ path: paths[0]! }) } : {}),
   }
 }

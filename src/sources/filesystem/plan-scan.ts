@@ -49,7 +49,7 @@ async function tryRoot(real: string): Promise<void> {
   if (found.isDirectory()) await stat(nativePath(`${real}/.`))
 }
 
-async function realOrSame(path: string): Promise<string> {
+export async function realOrSame(path: string): Promise<string> {
   try {
     return latin1ToUser(await realpath(nativePath(userToLatin1(path)), 'latin1'))
   } catch {

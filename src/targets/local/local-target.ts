@@ -4,8 +4,18 @@ import { statfs } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
 import { BackupError } from '../../errors.ts'
+import type { Finding } from '../../events.ts'
 import { parseOptions } from '../checks.ts'
-import type { CallSignal, GetOptions, ObjectInfo, PutOptions, Target, TargetTraits } from '../target.ts'
+import type {
+  CallSignal,
+  GetOptions,
+  ObjectInfo,
+  PutOptions,
+  Target,
+  TargetDoctorContext,
+  TargetTraits,
+} from '../target.ts'
+import { examineFolder } from './doctor.ts'
 import { errnoOf, systemError } from './errno.ts'
 import { LocalFolder } from './folder.ts'
 import { listFiles } from './list.ts'
@@ -84,6 +94,10 @@ class LocalTarget implements Target {
       const { bsize, blocks, bfree, bavail } = await statfsAbove(this.localPath)
       return { freeBytes: bavail * bsize, usedBytes: (blocks - bfree) * bsize }
     })
+  }
+
+  async doctor({ signal, prefix = '' }: TargetDoctorContext): Promise<Finding[]> {
+    return await this.#call('doctor', prefix, () => examineFolder(resolve(this.localPath, prefix), signal))
   }
 
   async close(): Promise<void> {}

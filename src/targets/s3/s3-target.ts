@@ -1,9 +1,18 @@
 /** A target in a bucket of S3, or of a store that speaks S3. */
-
+import type { Finding } from '../../events.ts'
 import { S3Connection } from '../../s3/connection.ts'
 import { checkKey, checkPrefix, checkRange, notFound, rangeWithin } from '../checks.ts'
-import type { CallSignal, GetOptions, ObjectInfo, PutOptions, Target, TargetTraits } from '../target.ts'
+import type {
+  CallSignal,
+  GetOptions,
+  ObjectInfo,
+  PutOptions,
+  Target,
+  TargetDoctorContext,
+  TargetTraits,
+} from '../target.ts'
 import { throttled } from '../wrappers/throttled.ts'
+import { examineBucket } from './doctor.ts'
 import { getObject } from './get.ts'
 import { listObjects } from './list.ts'
 import { type S3Options, type S3TargetSettings, settleTarget } from './options.ts'
@@ -98,6 +107,10 @@ class S3Target implements Target {
   async delete(keys: readonly string[], options: CallSignal = {}): Promise<void> {
     for (const key of keys) checkKey(key)
     await deleteObjects(this.#place, keys, options)
+  }
+
+  async doctor({ signal, prefix = '' }: TargetDoctorContext): Promise<Finding[]> {
+    return await examineBucket(this.#place, prefix, signal)
   }
 
   async close(): Promise<void> {

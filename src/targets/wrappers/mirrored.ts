@@ -6,6 +6,7 @@ import { assertCompatible } from '../../util/plugin.ts'
 import { checkKey, checkPrefix, checkRange, parseOptions } from '../checks.ts'
 import type { PutOptions, Target, TargetTraits } from '../target.ts'
 import { isGc, isRun, isSnapshot } from './key-classes.ts'
+import { examineAll } from './mirror-doctor.ts'
 import { type HealOptions, type HealResult, healMirrors } from './mirror-heal.ts'
 import { type MirrorLag, MirrorLane } from './mirror-lane.ts'
 import { type MirrorFallOver, MirrorReads } from './mirror-reads.ts'
@@ -111,6 +112,7 @@ function make(targets: readonly Target[], options: MirroredOptions & { writeQuor
       return lanes.filter(({ isLagging }) => isLagging).map(({ target }) => target.name)
     },
     heal: (call = {}) => healMirrors(primary, lanes, call),
+    ...(targets.some(({ doctor }) => doctor) && { doctor: (context) => examineAll(targets, context) }),
     ...(targets.some(({ space }) => space) && { space: () => leastSpace(targets) }),
     ...localPathOf(targets),
     close: () => closeAll(targets, lanes),

@@ -23,6 +23,9 @@ export function prefixed(target: Target, prefix: string): Target {
     stat: async (key, options) => stripped(start, await inside(start, target.stat(whole(key), options))),
     list: (beginning, options) => listBelow(target, start, beginning, options),
     delete: async (keys, options) => await inside(start, target.delete(keys.map(whole), options)),
+    ...(target.doctor && {
+      doctor: (context) => target.doctor!({ ...context, prefix: start + (context.prefix ?? '') }),
+    }),
     ...(target.localPath !== undefined && { localPath: join(target.localPath, base) }),
   } satisfies Partial<Target>)
 }
