@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { writeCommonJs } from './commonjs.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 
@@ -9,7 +10,7 @@ const ROOT = join(import.meta.dirname, '..')
 export function ensureBuilt(): void {
   if (isBuilt()) return
   execFileSync(process.execPath, [join(ROOT, 'node_modules/tsup/dist/cli-default.js')], { cwd: ROOT, stdio: 'pipe' })
-  execFileSync(process.execPath, [join(ROOT, 'scripts/commonjs.ts')], { stdio: 'pipe' })
+  writeCommonJs(join(ROOT, 'dist'))
 }
 
 /** Whether `dist` is there and newer than every source file. */

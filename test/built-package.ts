@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { build } from 'tsup'
+import { writeCommonJs } from '../scripts/commonjs.ts'
 import config from '../tsup.config.ts'
 
 export const ROOT = join(import.meta.dirname, '..')
@@ -32,7 +33,9 @@ export async function installBuilt(): Promise<Installed> {
   }
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
   cpSync(join(ROOT, 'package.json'), join(modules, 'holdfast/package.json'))
-  await build({ ...config, config: false, dts: false, silent: true, outDir: join(modules, 'holdfast/dist') })
+  const dist = join(modules, 'holdfast/dist')
+  await build({ ...config, config: false, dts: false, silent: true, outDir: dist })
+  writeCommonJs(dist)
   return {
     folder,
     node: (script, args = [], added = {}) => {

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { writeCommonJs } from '../scripts/commonjs.ts'
+import { PROTOCOL_VERSION } from '../src/workers/limits.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const PACKED = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'docs']
@@ -19,7 +21,7 @@ const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !n
 /** Rejects with all that the program said, since compilers complain on stdout. */
 async function run(command: string, args: readonly string[], cwd: string): Promise<string> {
   try {
-    return (await call(command, args, { cwd, env, timeout: 50_000 })).stdout
+    return (await call(command, args, { cwd, env, timeout: 120_000 })).stdout
   } catch (error) {
     const { message, stdout, stderr } = error as Error & { stdout?: string; stderr?: string }
     throw new Error([message, stdout, stderr].join('\n'), { cause: error })
@@ -33,13 +35,14 @@ beforeAll(async () => {
   mkdirSync(app)
   for (const name of PACKED) cpSync(join(ROOT, name), join(stage, name), { recursive: true })
   await run(process.execPath, ['node_modules/tsup/dist/cli-default.js', '--out-dir', join(stage, 'dist')], ROOT)
+  writeCommonJs(join(stage, 'dist'))
   await run('npm', ['pack', '--ignore-scripts', '--pack-destination', folder], stage)
   writeFileSync(join(app, 'package.json'), '{ "name": "app", "private": true }')
   const install = ['install', '--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts']
   await run('npm', [...install, join(folder, `holdfast-${manifest.version}.tgz`)], app)
   mkdirSync(join(app, 'data'))
   writeFileSync(join(app, 'data/file.txt'), 'content')
-}, 90_000)
+}, 240_000)
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 /** Backs up, restores, and prints what came back and whether threads did it. */
@@ -63,6 +66,22 @@ describe('the packed package', () => {
     expect(files.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'docs', 'package.json'])
     const dist = readdirSync(join(app, 'node_modules/holdfast/dist'))
     expect(dist).toEqual(expect.arrayContaining(['index.js', 'index.d.ts', 'testing.js', 'holdfast-worker.js']))
+    expect(dist).toEqual(expect.arrayContaining(['index.cjs', 'index.d.cts', 'testing.cjs', 'holdfast-worker.cjs']))
+  })
+
+  it('has workers that know which version they belong to', () => {
+    expect(PROTOCOL_VERSION).toBe(manifest.version)
+  })
+
+  it('is loaded once, whether imported or required', async () => {
+    const script = `
+      import { createRequire } from 'node:module'
+      const require = createRequire(import.meta.url)
+      const same = async (name) => Object.entries(await import(name)).every(([key, value]) => require(name)[key] === value)
+      for (const name of ['holdfast', 'holdfast/postgres', 'holdfast/s3', 'holdfast/testing']) console.log(await same(name))
+      console.log(require.resolve('holdfast/worker').endsWith('holdfast-worker.cjs'))`
+    writeFileSync(join(app, 'once.mjs'), script)
+    expect(await run(process.execPath, ['once.mjs'], app)).toBe('true\n'.repeat(5))
   })
 
   it('backs up and restores when imported', async () => {
@@ -86,25 +105,38 @@ describe('the packed package', () => {
     expect(await run(process.execPath, ['testing.mjs'], app)).toBe('function function\n')
   })
 
+  it.for([
+    ['node16', 'node16'],
+    ['commonjs', 'bundler'],
+    ['commonjs', 'node10'],
+  ] as const)('has types for CommonJS as TypeScript writes it: %s, resolved as %s', async ([module, resolution]) => {
+    const name = `required-${resolution}`
+    writeFileSync(join(app, `${name}.ts`), REQUIRED)
+    const options = ['--module', module, '--moduleResolution', resolution, '--ignoreDeprecations', '6.0']
+    await run(process.execPath, [...TSC, ...options, `${name}.ts`], app)
+    expect(await run(process.execPath, [`${name}.js`], app)).toBe('true function\n')
+  })
+
   it.for(['nodenext', 'bundler'])('has types that resolve and are strict: %s', async (moduleResolution) => {
     writeFileSync(join(app, `types-${moduleResolution}.mts`), TYPES)
     const module = moduleResolution === 'bundler' ? 'esnext' : 'nodenext'
-    const options = [
-      '--noEmit',
-      '--strict',
-      '--target',
-      'es2023',
-      '--lib',
-      'es2024,esnext.disposable',
-      '--types',
-      'node',
-    ]
-    const roots = ['--typeRoots', join(ROOT, 'node_modules/@types')]
-    const tsc = [join(ROOT, 'node_modules/typescript/bin/tsc'), ...options, ...roots, '--ignoreConfig']
-    const resolution = ['--module', module, '--moduleResolution', moduleResolution]
-    await run(process.execPath, [...tsc, ...resolution, `types-${moduleResolution}.mts`], app)
+    const options = ['--noEmit', '--module', module, '--moduleResolution', moduleResolution]
+    await run(process.execPath, [...TSC, ...options, `types-${moduleResolution}.mts`], app)
   })
 })
+
+const TSC = [
+  ...[join(ROOT, 'node_modules/typescript/bin/tsc'), '--ignoreConfig', '--strict', '--target', 'es2023'],
+  ...['--lib', 'es2024,esnext.disposable', '--types', 'node', '--typeRoots', join(ROOT, 'node_modules/@types')],
+]
+
+const REQUIRED = `
+import { BackupError } from 'holdfast'
+import * as all from 'holdfast'
+import { s3Target, type S3Options } from 'holdfast/s3'
+const target: (options: S3Options) => all.Target = s3Target
+console.log(all.BackupError === BackupError, typeof target)
+`
 
 const TYPES = `
 import { BackupEngine, BackupError, type BackupResult, type Target, filesystem, localTarget, passphrase } from 'holdfast'
