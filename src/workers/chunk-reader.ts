@@ -2,6 +2,7 @@
 import { BackupError } from '../errors.ts'
 import { type ChunkRef, decodeList } from '../model/streams.ts'
 import { MalformedBytes } from '../util/bytes.ts'
+import { allPlaces } from './all-places.ts'
 import type { ChunkIndex, Location } from './chunk-index.ts'
 import type { Host } from './rpc.ts'
 import { isDamage, openFetched, openSegment, packKey, type RangeRequest } from './segment-open.ts'
@@ -13,6 +14,8 @@ export class ChunkReader {
   readonly vault: Vault
   readonly host: Host
   readonly index: ChunkIndex
+  /** Names of packs in which a chunk that was asked for is missing or damaged. */
+  readonly lostPacks = new Set<string>()
   private readonly cache = new Map<number, Promise<Uint8Array>>()
   private readonly cachedSegments: number
 
@@ -27,6 +30,31 @@ export class ChunkReader {
   async chunk(id: Uint8Array, lengthBytes: number): Promise<Uint8Array> {
     const location = this.index.find(id)
     if (!location) throw missingChunk(id)
+    try {
+      return await this.chunkAt(location, id, lengthBytes)
+    } catch (error) {
+      if (!isLost(error)) throw error
+      this.lostPacks.add(location.pack)
+      const other = await this.fromElsewhere(location, id, lengthBytes)
+      if (other) return other
+      throw error
+    }
+  }
+
+  /** Every copy is as good: a backup that met the damage may have stored it again. */
+  private async fromElsewhere(failed: Location, id: Uint8Array, lengthBytes: number): Promise<Uint8Array | undefined> {
+    for (const location of allPlaces(this.index, id)) {
+      if (location.segmentKey === failed.segmentKey) continue
+      try {
+        return await this.chunkAt(location, id, lengthBytes)
+      } catch (error) {
+        if (!isLost(error)) throw error
+      }
+    }
+    return undefined
+  }
+
+  private async chunkAt(location: Location, id: Uint8Array, lengthBytes: number): Promise<Uint8Array> {
     const opened = this.segment(location)
     const segment = await opened
     try {
@@ -110,6 +138,11 @@ export function checkedChunk(
   }
   if (vault.hasher.matches(segment, offset, end, id)) return segment.subarray(offset, end)
   throw corruptChunk(id, location, 'its content does not match its id')
+}
+
+/** The repository's own loss or damage, and no failure to get at it. */
+export function isLost(error: unknown): error is BackupError {
+  return BackupError.is(error) && (error.code === 'OBJECT_MISSING' || error.code === 'OBJECT_CORRUPT')
 }
 
 export function missingChunk(id: Uint8Array): BackupError {

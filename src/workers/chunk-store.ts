@@ -5,6 +5,7 @@
  */
 import { looksIncompressible } from '../chunking/entropy.ts'
 import { CHUNK_ROW_BYTES, type PackKind, SEGMENT_BYTES } from '../model/pack.ts'
+import { allPlaces } from './all-places.ts'
 import { ChunkIndex, type ChunkTablePlain } from './chunk-index.ts'
 import { IdTable, type IdTablePlain } from './id-table.ts'
 import type { ChunkSink } from './list-builder.ts'
@@ -81,12 +82,22 @@ export class ChunkStore {
   readonly listSink: ChunkSink = { put: (buffer, start, end) => this.putIn(this.listLane, buffer, start, end) }
   private readonly lanes = [this.common, this.listLane]
   private readonly waiting = new Set<Promise<void>>()
+  /** Packs in which something is lost: what only they have is stored again. */
+  private readonly distrusted: ReadonlySet<string>
   private failure: unknown
 
-  constructor(vault: Vault, plain: StorePlain, kind: PackKind, host: Host) {
+  constructor(
+    vault: Vault,
+    plain: StorePlain,
+    kind: PackKind,
+    host: Host,
+    distrusted: ReadonlySet<string> = new Set(),
+    index = new ChunkIndex(plain.tables),
+  ) {
     this.vault = vault
+    this.distrusted = distrusted
     this.host = host
-    this.index = new ChunkIndex(plain.tables)
+    this.index = index
     this.claims = plain.claims.map((claims) => new IdTable(claims))
     this.packs = new PackBuilder(vault, kind, (pack) => this.send(pack), plain.packBytes)
   }
@@ -112,8 +123,13 @@ export class ChunkStore {
 
   private putIn(lane: Lane, buffer: Uint8Array, start: number, end: number): Uint8Array {
     const id = this.vault.hasher.id(buffer, start, end)
-    if (!this.index.has(id) && this.claim(id)) this.store(lane, id, buffer, start, end)
+    if (!this.isStored(id) && this.claim(id)) this.store(lane, id, buffer, start, end)
     return id
+  }
+
+  private isStored(id: Uint8Array): boolean {
+    if (!this.index.has(id)) return false
+    return this.distrusted.size === 0 || allPlaces(this.index, id).some(({ pack }) => !this.distrusted.has(pack))
   }
 
   private claim(id: Uint8Array): boolean {

@@ -4,7 +4,7 @@ import { FINGERPRINT_BYTES, peekPath } from '../model/entry.ts'
 import { decodeInner, fingerprintPageBytes, openLeaf, type PageRef, type TreeRoot } from '../model/page.ts'
 import { ByteReader, MalformedBytes } from '../util/bytes.ts'
 import { comparePaths } from '../util/paths.ts'
-import { type ChunkReader, corruptRecord } from './chunk-reader.ts'
+import { type ChunkReader, corruptRecord, isLost } from './chunk-reader.ts'
 
 /** A page that a walk has come to. Level 0: a leaf. */
 export interface PageStop {
@@ -101,11 +101,6 @@ function firstChild(children: readonly PageRef[], from: string): number {
     else high = middle - 1
   }
   return low
-}
-
-/** The repository's own loss or damage, and no failure to get at it. */
-function isLost(error: unknown): boolean {
-  return BackupError.is(error) && (error.code === 'OBJECT_MISSING' || error.code === 'OBJECT_CORRUPT')
 }
 
 export function guard<T>(what: string, body: () => T): T {

@@ -6,7 +6,8 @@ import { ID_HEADROOM } from '../crypto/chunk-id.ts'
 import { BackupError } from '../errors.ts'
 import type { EntryBatch } from '../model/entry-batch.ts'
 import type { TreeRoot } from '../model/page.ts'
-import { ChunkReader } from './chunk-reader.ts'
+import { ChunkIndex } from './chunk-index.ts'
+import { ChunkReader, isLost } from './chunk-reader.ts'
 import { ChunkStore, type StorePlain } from './chunk-store.ts'
 import type { IdTablePlain } from './id-table.ts'
 import type { ReadJob, ReadResult } from './ingest.ts'
@@ -56,8 +57,10 @@ class TreeService implements Service {
 
   constructor(vault: Vault, init: TreeInit, host: Host) {
     this.vault = vault
-    this.store = new ChunkStore(vault, init.store, 'tree', host)
-    this.reader = new ChunkReader(vault, this.store.index, host)
+    const index = new ChunkIndex(init.store.tables)
+    this.reader = new ChunkReader(vault, index, host)
+    // A page that is made anew since the parent's is lost must not be taken for stored.
+    this.store = new ChunkStore(vault, init.store, 'tree', host, this.reader.lostPacks, index)
   }
 
   call(method: string, args: unknown): Promise<unknown> {
@@ -74,6 +77,7 @@ class TreeService implements Service {
     if (method === 'claims') return this.store.addClaims(args as IdTablePlain)
     if (method === 'rewrite') return this.rewrite(args as RewriteJob)
     if (method === 'put') return this.put(args as Uint8Array)
+    if (method === 'check') return this.check(args as { id: Uint8Array; bytes: number })
     if (method === 'finish') return this.finish()
     throw new BackupError('INTERNAL', `tree has no method ${method}`, { origin: 'repository' })
   }
@@ -125,6 +129,13 @@ class TreeService implements Service {
     const padded = new Uint8Array(ID_HEADROOM + bytes.length)
     padded.set(bytes, ID_HEADROOM)
     return this.store.put(padded, ID_HEADROOM, padded.length)
+  }
+
+  /** Of a record of the parent that could not be read: so that the same is stored again. */
+  private async check({ id, bytes }: { id: Uint8Array; bytes: number }): Promise<void> {
+    await this.reader.chunk(id, bytes).catch((error: unknown) => {
+      if (!isLost(error)) throw error
+    })
   }
 
   private async finish(): Promise<ChunkStore['counters']> {

@@ -12,6 +12,8 @@ export class Parents {
   private readonly bySource: ReadonlyMap<string, SnapshotInfo>
   /** The newest of them: what the snapshot names as its parent. */
   readonly newest: SnapshotInfo | undefined
+  /** Facts that could not be read: if they come out the same, they have to be stored again. */
+  readonly lostFacts: { id: Uint8Array; bytes: number }[] = []
 
   constructor(bySource: ReadonlyMap<string, SnapshotInfo>) {
     this.bySource = bySource

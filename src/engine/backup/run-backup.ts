@@ -1,12 +1,13 @@
 /** The backup verb, in the protocol's order: run, parent, packs, index, and last of all the snapshot. */
 import { newId } from '../../crypto/random.ts'
 import { requireFeatures } from '../../model/config.ts'
-import type { SnapshotRecord } from '../../model/snapshot.ts'
+import type { SnapshotRecord, SnapshotSourceRecord } from '../../model/snapshot.ts'
 import { commitSnapshot } from '../../repository/commit.ts'
 import { type Run, startRun } from '../../repository/runs.ts'
 import { RepositoryWriter } from '../../repository/writer.ts'
 import type { Target } from '../../targets/target.ts'
 import { isRetrying, retrying } from '../../targets/wrappers/retrying.ts'
+import { isLost } from '../../workers/chunk-reader.ts'
 import type { Lease } from '../../workers/pool.ts'
 import { warnOfCreateOnce } from '../create-once.ts'
 import { type ParsedBackupOptions, sourceKeys } from '../options-backup.ts'
@@ -95,7 +96,7 @@ async function withinRun(
     const record = parents.recordOf(source)
     // Facts that are a chunk of their own need the index.
     if (record?.factsRef) await loading
-    return record && loadFacts(reading, record)
+    return record && parentFacts(reading, record, parents, run)
   }
   const opening = openSources(engine, options.sources, factsOf, run)
   // Both to their ends: what the one has opened must be closed when the other fails.
@@ -107,6 +108,25 @@ async function withinRun(
     return await writeSnapshot(engine, options, run, protocol, lease, parents, sources, origin)
   } finally {
     await sources.close()
+  }
+}
+
+/** Of a parent that has lost them it is as if it had none: the source is read as a whole. */
+async function parentFacts(
+  reading: Reading,
+  record: SnapshotSourceRecord,
+  { lostFacts }: Parents,
+  run: RunContext,
+): Promise<SourceFacts | undefined> {
+  const { name, factsRef } = record
+  try {
+    return await loadFacts(reading, record)
+  } catch (error) {
+    if (!isLost(error) || !factsRef) throw error
+    lostFacts.push({ id: new Uint8Array(Buffer.from(factsRef.id, 'base64url')), bytes: factsRef.rawBytes })
+    const message = `What the last snapshot recorded about ${name} is lost, so it is read without: ${error.message}`
+    run.warn({ code: 'FACTS_LOST', message, details: { source: name, error: error.code } })
+    return undefined
   }
 }
 
@@ -145,6 +165,7 @@ async function writeSnapshot(
     run.progress.phase('commit')
     const draft = (): SnapshotRecord =>
       buildSnapshot({ engine, options, run, protocol, parents, tally, sources: sources.records(), origin })
+    for (const lost of parents.lostFacts) await writer.tree.call('check', lost)
     const { sources: records } = await moveLargeFacts(draft(), (bytes) => writer.tree.call('put', bytes))
     tally.stored(await writer.finish())
     if (options.verify !== 'none') await writer.confirm()
