@@ -46,6 +46,7 @@ export {
   type EntryType,
   type Source,
   type SourceContext,
+  type SourceDoctorContext,
   type SourceEntry,
   type SourceSession,
   type StreamProof,
@@ -61,6 +62,7 @@ export {
   type ObjectInfo,
   type PutOptions,
   type Target,
+  type TargetDoctorContext,
   type TargetTraits,
   wrapTarget,
 } from './targets/target.ts'
