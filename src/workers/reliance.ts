@@ -46,11 +46,7 @@ class RelianceMarks implements WalkMarks {
   reach(id: Uint8Array, at: number, _lengthBytes: number): boolean {
     if (this.index.has(id, at)) return true
     if (this.index.tables.every((table) => table.findLive(id, at) < 0)) return false
-    throw new BackupError('OBJECT_MISSING', 'A prune that is under way has named what is needed to be freed.', {
-      origin: 'repository',
-      retryable: true,
-      hint: 'Try again when that prune has ended: it may let live what it has named.',
-    })
+    throw namedByPrune()
   }
 
   walk(id: Uint8Array): boolean {
@@ -59,4 +55,12 @@ class RelianceMarks implements WalkMarks {
     this.walked.add(key)
     return true
   }
+}
+
+export function namedByPrune(): BackupError {
+  return new BackupError('OBJECT_MISSING', 'A prune that is under way has named what is needed to be freed.', {
+    origin: 'repository',
+    retryable: true,
+    hint: 'Try again when that prune has ended: it may let live what it has named.',
+  })
 }

@@ -7,6 +7,7 @@ import { ByteReader } from '../util/bytes.ts'
 import type { ChunkReader } from './chunk-reader.ts'
 import { EntrySelector, type SelectorPlain } from './entry-selector.ts'
 import { guard } from './page-cursor.ts'
+import { namedByPrune } from './reliance.ts'
 import { isDamage } from './segment-open.ts'
 import { SoundIndex } from './sound-index.ts'
 
@@ -125,10 +126,19 @@ export class LostJudge implements EntryJudge {
   }
 }
 
-/** In a pack that is not absent, with this length. */
+/**
+ * In a pack that is not absent, with this length. A new snapshot may not rely on a pack that a prune has named, and what is in one
+ * is not lost: rule 3 of the protocol of writers. @throws BackupError OBJECT_MISSING, retryable
+ */
 function isThere({ index }: ChunkReader, id: Uint8Array, lengthBytes: number): boolean {
   if (index instanceof SoundIndex) return index.trouble(id, lengthBytes) === undefined
-  for (const table of index.tables) {
+  if (!isAnywhere(index, id, lengthBytes)) return false
+  if (index.has(id)) return true
+  throw namedByPrune()
+}
+
+function isAnywhere({ tables }: ChunkReader['index'], id: Uint8Array, lengthBytes: number): boolean {
+  for (const table of tables) {
     for (let entry = table.findLive(id); entry >= 0; entry = table.findLiveNext(id)) {
       if (table.lengthOf(entry) === lengthBytes) return true
     }
@@ -136,12 +146,13 @@ function isThere({ index }: ChunkReader, id: Uint8Array, lengthBytes: number): b
   return false
 }
 
-/** Undefined where it is lost or damaged; other failures are failures. */
+/** Undefined where it is lost or damaged; other failures are failures, and so is what a prune has named. */
 export async function whereThere<T>(body: () => Promise<T>): Promise<T | undefined> {
   try {
     return await body()
   } catch (error) {
-    if (isDamage(error) || (BackupError.is(error) && error.code === 'OBJECT_MISSING')) return undefined
+    if (isDamage(error) || (BackupError.is(error) && error.code === 'OBJECT_MISSING' && !error.retryable))
+      return undefined
     throw error
   }
 }

@@ -82,7 +82,7 @@ export async function rewriteSnapshot(
 
 /**
  * What stays is taken over, so it must be in no pack that a prune has named: rule 3 of the protocol. Asked only where there are
- * such packs. Not of a repair, of whose origin something is nowhere anyway.
+ * such packs. Of a repair, of whose origin something is nowhere, entry by entry.
  */
 async function requireKept(
   engine: EngineContext,
@@ -172,9 +172,16 @@ class Rewrite {
     const found = await this.factsOf(record)
     const { factsRef, ...rest } = record
     if (found === undefined) this.changed = true
+    else if (factsRef) await this.requireKeptFacts(record)
     if (found !== undefined && (answer === undefined || listed === 0)) return record
     const facts = { ...(found ?? {}), ...(answer && listed > 0 && { [MISSING_FACT]: missing(found, answer) }) }
     return { ...rest, facts }
+  }
+
+  private async requireKeptFacts(record: SnapshotSourceRecord): Promise<void> {
+    const { engine, run, lease, protocol, request } = this
+    if (protocol.absent.condemned.size === 0) return
+    await requireReliable(engine, lease, { id: request.origin.id, sources: [{ ...record, root: null }] }, run)
   }
 
   private async factsOf(record: SnapshotSourceRecord): Promise<SourceFacts | undefined> {
