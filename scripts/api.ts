@@ -6,9 +6,9 @@
 import { ACCEPT, builtTypes, currentApi, KEPT, keepApi, readApi } from './api/api.ts'
 import { changesOf } from './api/changes.ts'
 
-const types = builtTypes()
+const types = await builtTypes()
 try {
-  const api = currentApi(types.folder)
+  const api = await currentApi(types.folder)
   const changes = changesOf(readApi(KEPT), api)
   console.log(changes === '' ? 'The public types are those of docs/api.' : changes)
   if (changes !== '' && process.argv.includes('--accept')) keepApi(api)

@@ -8,10 +8,10 @@ import { changesOf } from '../../scripts/api/changes.ts'
 import { rollUp } from '../../scripts/api/roll-up.ts'
 
 describe('docs/api', () => {
-  it('has the types of every entry, as they are built', () => {
-    const types = builtTypes()
+  it('has the types of every entry, as they are built', async () => {
+    const types = await builtTypes()
     try {
-      const changes = changesOf(readApi(KEPT), currentApi(types.folder))
+      const changes = changesOf(readApi(KEPT), await currentApi(types.folder))
       expect(changes, `The public types have changed. If they should: ${ACCEPT}, and a line in CHANGELOG.md`).toBe('')
     } finally {
       types.remove()
