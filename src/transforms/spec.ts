@@ -50,7 +50,7 @@ function makeBuiltin(id: BuiltinId, options: Json): Transform {
 
 async function importModule(id: string, url: string): Promise<Record<string, unknown>> {
   try {
-    return (await import(url)) as Record<string, unknown>
+    return (await import(/* webpackIgnore: true */ url)) as Record<string, unknown>
   } catch (cause) {
     throw incompatible(id, `${url} cannot be loaded`, cause)
   }

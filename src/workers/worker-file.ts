@@ -34,6 +34,14 @@ function besides(base: string): URL[] {
  */
 function here(): string[] {
   const url: string | undefined = import.meta.url
-  const path = typeof __filename === 'string' ? pathToFileURL(__filename).href : undefined
-  return [url, path].filter((place) => place?.startsWith('file:') === true) as string[]
+  return [url, commonJsUrl()].filter((place) => place?.startsWith('file:') === true) as string[]
+}
+
+function commonJsUrl(): string | undefined {
+  try {
+    return pathToFileURL(__filename).href
+  } catch {
+    // Not asked with `typeof`, to which webpack gives an answer of its own.
+    return undefined
+  }
 }

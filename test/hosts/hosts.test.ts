@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Installed, installBuilt, ROOT } from '../built-package.ts'
-import { FINE, INLINE, lines, prepare, SMOKE, smoke } from './support.ts'
+import { FINE, lines, prepare, SMOKE, smoke } from './support.ts'
 
 const NODES = join(import.meta.dirname, 'nodes')
 let built: Installed

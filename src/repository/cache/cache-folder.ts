@@ -25,6 +25,6 @@ export async function checkPrivate(folder: string): Promise<void> {
 }
 
 export function errnoOf(error: unknown): string | undefined {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  const code = (error as { code?: unknown } | null | undefined)?.code
   return typeof code === 'string' ? code : undefined
 }

@@ -93,7 +93,7 @@ export function fingerprintFromStat(stat: BigIntStats, nowMs: number): [bigint, 
 }
 
 export function systemCode(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  const code = (error as { code?: unknown } | null | undefined)?.code
   return typeof code === 'string' ? code : 'UNKNOWN'
 }
 

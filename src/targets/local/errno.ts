@@ -54,9 +54,10 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   EILSEQ: UNFIT,
 }
 
-/** The system's code of an error (`ENOENT` …), if it has one. */
+/** The system's code of an error (`ENOENT` …), if it has one. Under Jest the system's errors are of no class known here. */
 export function errnoOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+  const code = (error as { code?: unknown } | null | undefined)?.code
+  return typeof code === 'string' ? code : undefined
 }
 
 /** Returns undefined if the error has one of these codes; throws it otherwise. For `.catch(ignore('ENOENT'))`. */
