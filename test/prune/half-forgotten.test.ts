@@ -17,9 +17,10 @@ beforeEach(() => {
 const engineOn = (on: Target): Promise<BackupEngine> =>
   testEngine({ target: on, clock, sources: [memorySource({ name: 'uploads', files: { a: 'content' } })] })
 
-/** Two snapshots, old enough to leave no tombstone. Gives the older one. */
+/** Two snapshots, old enough to leave no tombstone. Gives the older one: the newest leaves one at any age. */
 async function twoSnapshots(engine: BackupEngine): Promise<string> {
   const { snapshot } = await engine.backup({ tags: ['first'] })
+  await clock.advance(1000)
   await engine.backup()
   await clock.advance(2 * DAY)
   return snapshot.id

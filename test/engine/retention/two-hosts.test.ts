@@ -114,7 +114,7 @@ it('of two that begin together none ends what the other keeps, and nothing is le
   together = false
   expect(codes).toContain('PLAN_STALE')
   const ended = codes.filter((code) => code === 'resolved').length
-  expect(keysBelow(target.memory, 'snapshots/')).toHaveLength(2 - ended)
+  expect(await one.snapshots().toArray()).toHaveLength(2 - ended)
   expect([keysBelow(target.memory, 'trash/'), keysBelow(target.memory, 'runs/')]).toEqual([
     ended === 0 ? [] : [expect.anything()],
     [],
@@ -183,6 +183,6 @@ it('one who was silent for longer than others wait announces anew before he ends
   awake.resolve()
   expect(await clock.until(slow)).toBe('PLAN_STALE')
   expect(announced).toHaveLength(2)
-  expect(keysBelow(target.memory, 'snapshots/')).toHaveLength(1)
+  expect(await one.snapshots().toArray()).toHaveLength(1)
   await Promise.all([one.close(), other.close()])
 })
