@@ -19,12 +19,25 @@ interface Frame {
   level: number
 }
 
+/** And how many entries they were about. */
+export interface LostPages {
+  pages: number
+  entries: number
+}
+
+function noteLost(lost: LostPages, entries: number): void {
+  lost.pages++
+  lost.entries += entries
+}
+
 /** Pages in order, none opened before it is asked for, so that whoever knows a page by its id can pass it by. */
 export class PageWalk {
   private readonly reader: ChunkReader
   private readonly from: string
   private readonly passesLost: boolean
   private readonly stack: Frame[]
+  /** What was passed by since the repository has lost it. */
+  readonly lost: LostPages = { pages: 0, entries: 0 }
 
   /**
    * Pages in which no entry at or after `from` can be are passed by. `passesLost`: so are those that the repository has lost,
@@ -85,6 +98,7 @@ export class PageWalk {
       return await body()
     } catch (error) {
       if (!this.passesLost || !isLost(error)) throw error
+      noteLost(this.lost, this.peek()!.ref.entries)
       this.skip()
       return undefined
     }
@@ -147,6 +161,11 @@ export class EntryCursor {
     this.withFingerprints = options.fingerprints ?? false
   }
 
+  /** Pages, and pages of fingerprints, that were passed by. */
+  get lost(): LostPages {
+    return this.walk.lost
+  }
+
   /** True if `next` needs to wait for a page. */
   get needsLeaf(): boolean {
     return this.left === 0
@@ -176,6 +195,7 @@ export class EntryCursor {
       return await this.reader.chunk(fingerprintId, bytes)
     } catch (error) {
       if (!this.passesLost || !isLost(error)) throw error
+      noteLost(this.lost, entries)
       return new Uint8Array(bytes)
     }
   }

@@ -8,7 +8,7 @@ import { ByteReader, ByteWriter } from '../util/bytes.ts'
 import { comparePaths, latin1ToUser } from '../util/paths.ts'
 import type { ChunkReader } from './chunk-reader.ts'
 import { KeptRun } from './kept-run.ts'
-import { EntryCursor, guard } from './page-cursor.ts'
+import { EntryCursor, guard, type LostPages } from './page-cursor.ts'
 import { PendingBatch } from './pending-batch.ts'
 import { isSameButForXattrs } from './xattr-compare.ts'
 
@@ -35,6 +35,11 @@ export class ParentJoin {
   constructor(reader: ChunkReader, parent: TreeRoot | null) {
     this.reader = reader
     this.parent = parent ? new EntryCursor(reader, parent, { fingerprints: true, passesLost: true }) : undefined
+  }
+
+  /** Of the parent: what was there is read as if it were new. */
+  get lost(): LostPages {
+    return this.parent?.lost ?? { pages: 0, entries: 0 }
   }
 
   async merge(batch: EntryBatch, source: string): Promise<PendingBatch> {

@@ -12,6 +12,7 @@ import { ChunkStore, type StorePlain } from './chunk-store.ts'
 import type { IdTablePlain } from './id-table.ts'
 import type { ReadJob, ReadResult } from './ingest.ts'
 import { PageBuilder } from './page-builder.ts'
+import type { LostPages } from './page-cursor.ts'
 import { ParentJoin } from './parent-join.ts'
 import { type RewriteAnswer, type RewriteJob, TreeRewrite } from './rewrite.ts'
 import { type Host, Moved, type Service } from './rpc.ts'
@@ -32,6 +33,8 @@ export interface SourceStart {
 export interface SourceEnd {
   root: TreeRoot | null
   counts: TreeCounts
+  /** Of the parent's pages. */
+  lost: LostPages
 }
 
 /** What a batch still needs: the job's entries are those whose content must be read. */
@@ -112,7 +115,7 @@ class TreeService implements Service {
     const root = source.finish()
     this.store.cut()
     await this.store.drain()
-    return { root, counts: source.counts() }
+    return { root, counts: source.counts(), lost: source.join.lost }
   }
 
   /** A tree that is stored already, without some of its entries. */

@@ -69,6 +69,7 @@ export class SourcePipeline {
   private readonly writer: RepositoryWriter
   private readonly hooks: PipelineHooks
   private readonly reads: ReadQueue
+  private name = ''
   private readBytes = 0
   private skipped = 0
 
@@ -79,6 +80,7 @@ export class SourcePipeline {
   }
 
   async begin({ name, parent }: SourceInput): Promise<void> {
+    this.name = name
     await this.writer.tree.call('begin', { name, parent })
   }
 
@@ -135,6 +137,13 @@ export class SourcePipeline {
   async end(): Promise<SourceResult> {
     await this.reads.drain()
     const ended = await this.writer.tree.call<SourceEnd>('end', null)
+    if (ended.lost.pages > 0) this.warn(parentLost(this.name, ended.lost))
     return { ...ended, readBytes: this.readBytes, skipped: this.skipped }
   }
+}
+
+/** This backup is whole; the one before is not. */
+function parentLost(source: string, { pages, entries }: SourceEnd['lost']): Warning {
+  const message = `${pages} pages of the last snapshot of ${source} are lost: what they said of ${entries} entries is read anew. Run verify and repair.`
+  return { code: 'PARENT_LOST', message, details: { source, pages, entries } }
 }

@@ -47,6 +47,8 @@ it('takes nothing over from a pack that a prune has named, and drops nothing of 
   const again = await other.planRepair()
   const { rewritten } = await other.repair(again, { drop: true, confirm: again.digest })
   expect(rewritten).toMatchObject([{ from: snapshot.id, entries: 1 }])
-  expect((await other.entries({ snapshot: 'latest' }).toArray()).map(({ path }) => path)).toContain('data/kept')
+  expect((await other.entries({ snapshot: 'latest', recursive: true }).toArray()).map(({ path }) => path)).toContain(
+    'data/kept',
+  )
   await other.close()
 })

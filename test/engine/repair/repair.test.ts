@@ -265,6 +265,8 @@ describe('repair', () => {
     await engine.repair(plan)
     const live = await made.open()
     const next = await live.backup()
+    expect(next.warnings).toMatchObject([{ code: 'PARENT_LOST', details: { source: 'files', pages: 1, entries: 33 } }])
+    expect((await live.backup()).warnings).toEqual([])
     expect(contents(await restored(made, next.snapshot.id, live))).toEqual(contents(made.files))
     expect((await live.verify({ snapshots: next.snapshot.id })).sound).toBe(true)
     // The same pages have come out, so the old one is whole again.
