@@ -30,6 +30,8 @@ export interface StoreCounters {
 
 /** Packs that may wait for their upload before the worker does. */
 const MAX_WAITING_PACKS = 1
+/** In a segment. A row of the directory is larger than a tiny file, and the rows of one segment must fit into a pack. */
+const MAX_SEGMENT_ROWS = 32_768
 
 class Gatherer {
   readonly raw = Buffer.from(new ArrayBuffer(SEGMENT_BYTES))
@@ -42,6 +44,10 @@ class Gatherer {
   constructor(compress: boolean, metadata: boolean) {
     this.compress = compress
     this.metadata = metadata
+  }
+
+  hasRoom(length: number): boolean {
+    return this.length + length <= SEGMENT_BYTES && this.rowBytes < MAX_SEGMENT_ROWS * CHUNK_ROW_BYTES
   }
 
   addRow(id: Uint8Array, length: number): void {
@@ -155,7 +161,7 @@ export class ChunkStore {
       this.counters.storedBytes += this.packs.add(buffer.subarray(start, end), row, gatherer.compress)
       return
     }
-    if (gatherer.length + length > SEGMENT_BYTES) this.seal(gatherer)
+    if (!gatherer.hasRoom(length)) this.seal(gatherer)
     gatherer.raw.set(buffer.subarray(start, end), gatherer.length)
     gatherer.length += length
     gatherer.addRow(id, length)

@@ -57,7 +57,7 @@ export class PackBuilder {
     const chunks = rows.length / CHUNK_ROW_BYTES
     for (let attempt = 0; attempt < 2; attempt++) {
       const pack = this.pack ?? this.begin()
-      const room = this.pack!.length - this.closingBytes(chunks)
+      const room = Math.max(0, pack.length - this.closingBytes(chunks))
       const written = this.vault.sealer.sealInto(pack.subarray(0, room), this.position, 'content', raw, { compress })
       if (written >= 0) {
         this.compare(pack, raw)
