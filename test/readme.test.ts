@@ -17,7 +17,7 @@ describe('README.md', () => {
 
   it('names only npm scripts that exist, as do all pages', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: object }
-    const named = pages().flatMap((page) => [...read(page).matchAll(/`?npm run ([\w:]+)/g)].map(([, name]) => name!))
+    const named = pages().flatMap((page) => [...read(page).matchAll(/`?npm run ([\w:-]+)/g)].map(([, name]) => name!))
     expect(named.filter((name) => !(name in scripts))).toEqual([])
   })
 })

@@ -70,7 +70,8 @@ export declare class BackupEngine implements AsyncDisposable {
   private constructor()
   /**
    * Opens a repository, or creates it in an empty place. Starts no timer and no worker until a verb needs one.
-   * @throws BackupError KEY_WRONG, REPOSITORY_NOT_FOUND, REPOSITORY_FOREIGN, FORMAT_UNSUPPORTED, CONFIG_TAMPERED, TARGET_*
+   * @throws BackupError KEY_WRONG, REPOSITORY_NOT_FOUND, REPOSITORY_FOREIGN, FORMAT_UNSUPPORTED, CONFIG_TAMPERED, TARGET_*;
+   * ROLLED_BACK where it shows less than `pin` says
    */
   static open(options: EngineOptions): Promise<BackupEngine>
   get repositoryId(): string
@@ -83,6 +84,11 @@ export declare class BackupEngine implements AsyncDisposable {
    * false`), not a rejection. @throws BackupError SNAPSHOT_NOT_FOUND, ENTRY_NOT_FOUND for a source that is not in it
    */
   drill(options?: DrillOptions): Promise<DrillResult>
+  /**
+   * Looks for what would make backups fail or be lost: target, clock, space, threads, limits, keys, sources. What is wrong is a
+   * finding with its fix, errors first, never a rejection; what it puts to try the target it takes away again.
+   */
+  doctor(options?: DoctorOptions): Promise<Finding[]>
   /** Sizes, ratios, growth and success, counted from snapshots, reports and the index. Reads no content. */
   stats(options?: StatsOptions): Promise<Stats>
   /** Snapshots that fit, newest first. */
@@ -156,6 +162,11 @@ export declare class BackupEngine implements AsyncDisposable {
    * @throws BackupError ZIP_CORRUPT, ZIP_UNSAFE_PATH, ZIP_ENCRYPTED, ZIP_BOMB, UNSUPPORTED for other compressions than deflate
    */
   importZip(options: ImportZipOptions): Promise<ImportResult>
+  /**
+   * What the repository shows now, as small JSON without secrets: for `open({ pin })`, which notices when it shows less. Keep it
+   * where whoever can write to the target cannot. @throws BackupError ROLLED_BACK where it shows less than at the last pin
+   */
+  pin(options?: PinOptions): Promise<Pin>
   /** What runs now in this engine. */
   runs(): readonly ActiveRun[]
   /**
@@ -372,6 +383,15 @@ export interface DiffOptions extends CallOptions {
   checksum?: boolean
 }
 
+export interface DoctorOptions extends CallOptions {
+  /** Names of the engine's sources to look at. Default: all. */
+  sources?: readonly string[]
+  /** Milliseconds that one check may take before it is the finding CHECK_TIMED_OUT. Default 30,000. */
+  checkTimeoutMs?: number
+  /** Where less than this share of the target's space is free, that is the finding SPACE_LOW. 0 to 1; default 0.1. */
+  minFreeShare?: number
+}
+
 export interface DrillContext {
   readonly snapshot: Snapshot
   /** Where each source is: a path, or what its sink says. */
@@ -434,6 +454,7 @@ export declare const ERROR_CODES: readonly [
   'OBJECT_MISSING',
   'OBJECT_CORRUPT',
   'CONFIG_TAMPERED',
+  'ROLLED_BACK',
   'RUN_FENCED',
   'HELD',
   'KEY_MISSING',
@@ -528,6 +549,13 @@ export interface EngineOptions {
   transforms?: readonly Transform[]
   /** 'if-empty' (default): create in an empty place only. 'never': REPOSITORY_NOT_FOUND. */
   create?: 'if-empty' | 'never'
+  /**
+   * What `engine.pin()` gave before. ROLLED_BACK if the target shows less by now, or another repository; nothing is created then.
+   * `engine.pin()` compares with it again.
+   */
+  pin?: Pin
+  /** Ends the opening, e.g. where a key provider or the target does not answer. Of no effect once it is open. */
+  signal?: AbortSignal | undefined
   /** Default: one pool shared by all engines of the process. 'inline' = no threads. */
   workers?: WorkerPool | 'inline'
   /** Before upload, decode every new segment and compare it with what was read. Default true; costs about a fifth of CPU. */
@@ -1156,6 +1184,33 @@ export interface Page<T> {
   total?: number
 }
 
+/** Plain JSON, no secret. Keep it where whoever can write to the target cannot. */
+export interface Pin {
+  kind: 'pin'
+  version: 1
+  repositoryId: string
+  /** When it was made: UTC, ISO 8601. */
+  at: string
+  /** The newest config: its number and SHA-256. */
+  config: {
+    n: number
+    hash: string
+  }
+  /** Number of the last prune; 0 where there was none. */
+  prune: number
+  /** The newest snapshot that is not dated in the future, and the SHA-256 of its object. Null where there was none. */
+  snapshot: {
+    id: string
+    hash: string
+  } | null
+  /** Ids beyond that one: they say nothing about what came after this pin. */
+  later: string[]
+}
+
+export interface PinOptions {
+  signal?: AbortSignal | undefined
+}
+
 export interface PlanEraseOptions extends CallOptions {
   /**
    * Patterns of entry paths, as in a selection: 'uploads/anna/**', 'uploads/anna' (with all below it). At least one. Put a
@@ -1229,6 +1284,9 @@ export interface ProbeCheck {
   ok: boolean
   /** What was found, or why it failed. */
   note?: string
+  /** Of the error that it failed with, and what can be done about that, where the target has said so. */
+  code?: ErrorCode
+  hint?: string
 }
 
 export interface ProbeReport {
@@ -1984,7 +2042,8 @@ export interface Source {
   open(context: SourceContext): Promise<SourceSession>
   /** The sink that puts things back where they came from; absent: no 'in-place'. */
   sink?(): Sink
-  doctor?(context: { signal: AbortSignal }): Promise<Finding[]>
+  /** What would make a backup fail or be incomplete, each with its fix; for `engine.doctor()`. Changes nothing. */
+  doctor?(context: SourceDoctorContext): Promise<Finding[]>
   /** What verify with level 'content' can ask of this kind of source about one of its snapshots. Damage is a finding. */
   check?(context: CheckContext): Promise<Finding[]>
 }
@@ -2000,6 +2059,12 @@ export interface SourceContext {
   /** Absolute folders, and single files, that must not be read (a repository that lies inside the source). */
   readonly excludePaths?: readonly string[]
   warn(warning: Warning): void
+}
+
+export interface SourceDoctorContext {
+  readonly signal: AbortSignal
+  /** As in `open`: absolute folders and files that a backup leaves out, since the repository lies there. */
+  readonly excludePaths?: readonly string[]
 }
 
 /**
@@ -2188,6 +2253,8 @@ export interface Target {
     freeBytes?: number
     usedBytes?: number
   }>
+  /** What endangers a repository here and shows in no call, each with its fix; for `engine.doctor()`. Changes nothing. */
+  doctor?(context: TargetDoctorContext): Promise<Finding[]>
   /**
    * The absolute folder of this machine that holds the objects, `a/b` as the file `a/b`. Backups leave out **all** of it,
    * so that a repository inside a source is not backed up into itself: nothing else may lie there.
@@ -2196,6 +2263,12 @@ export interface Target {
   /** Absolute single files that it writes to, such as a database and its journals. Backups leave out exactly these. */
   readonly localFiles?: readonly string[]
   close(): Promise<void>
+}
+
+export interface TargetDoctorContext {
+  readonly signal: AbortSignal
+  /** Beginning of the keys that count, where it is a part of this target: `prefixed` adds to it. Default '': all. */
+  readonly prefix?: string
 }
 
 export interface TargetStats {
@@ -2280,6 +2353,7 @@ export type Verb =
   | 'plan-repair'
   | 'plan-erase'
   | 'stats'
+  | 'doctor'
 
 export interface VerifyBudget {
   /** Stored bytes to read. */
@@ -2357,9 +2431,12 @@ export type WarningCode =
   | 'TRASH_KEPT'
   | 'TRASH_INCOMPLETE'
   | 'PRUNE_GRACE'
+  | 'PRUNE_NO_ROOM'
   | 'PACK_KEPT'
   | 'SOURCE_NOT_READ'
   | 'ENTRIES_LOST'
+  | 'FACTS_LOST'
+  | 'PARENT_LOST'
   | 'SNAPSHOT_FROM_FUTURE'
   | 'SNAPSHOT_UNREADABLE'
   | 'SNAPSHOT_HELD'
@@ -2614,8 +2691,8 @@ export declare function throwIfAborted(signal?: AbortSignal): void
 export declare function workerPool(options?: WorkerPoolOptions): WorkerPool
 
 /**
- * A target that does what `inner` does, but for the given methods. The optional members (`space`, `localPath`,
- * `localFiles`) are there exactly if `inner` has them, and `traits` stays live.
+ * A target that does what `inner` does, but for the given methods. The optional members (`space`, `doctor`,
+ * `localPath`, `localFiles`) are there exactly if `inner` has them, and `traits` stays live.
  * @throws BackupError PLUGIN_INCOMPATIBLE: `inner` is made for another version
  */
 export declare function wrapTarget<O extends Partial<Omit<Target, 'apiVersion'>>>(

@@ -14,7 +14,7 @@ const TRIED: Readonly<Record<string, string>> = {
   'npm cit': 'what the whole test run is',
   'npm ci && npm run demo': 'installing this project again inside its own test run would take minutes',
 }
-const RUN = /^npm run ([\w:]+)(?: -- (.*?))?(?:\s+#.*)?$/
+const RUN = /^npm run ([\w:-]+)(?: -- (.*?))?(?:\s+#.*)?$/
 
 /** What is wrong with the lines: unknown ones, scripts that do not exist, and flags that they do not have. */
 export function wrongLines(blocks: readonly Block[]): string[] {
