@@ -16,7 +16,7 @@ import { pathToFileURL } from 'node:url'
 import { build, type Format } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { PROTOCOL_VERSION } from '../../src/workers/limits.ts'
-import { type Installed, installBuilt } from '../built-package.ts'
+import { type Installed, installBuilt, ROOT } from '../built-package.ts'
 import { FINE, INLINE, prepare, SMOKE, smoke } from './support.ts'
 
 const NOBODY = 65534
@@ -30,9 +30,8 @@ beforeAll(async () => {
   space = realpathSync(mkdtempSync(join(tmpdir(), 'holdfast-bundles-')))
   prepare(space)
   for (const format of ['esm', 'cjs'] as const) await bundle(format, `${format}-alone`, { main: SMOKE })
-  for (const format of ['esm', 'cjs'] as const) {
-    await bundle(format, format, { main: SMOKE, 'holdfast-worker': 'holdfast/worker' })
-  }
+  await bundle('cjs', 'cjs', { main: SMOKE, 'holdfast-worker': 'holdfast/worker' })
+  await bundleAsDocumented('esm')
 }, 120_000)
 afterAll(() => {
   built.remove()
@@ -51,6 +50,15 @@ async function bundle(format: Format, folder: string, entryPoints: Record<string
     ...(format === 'esm' && { banner: { js: BANNER } }),
     logLevel: 'error',
   })
+}
+
+/** With the script of docs/embedding.md as it stands there. */
+async function bundleAsDocumented(folder: string): Promise<void> {
+  const [, script] = /^```js\n([\s\S]*?)^```$/m.exec(readFileSync(join(ROOT, 'docs/embedding.md'), 'utf8'))!
+  writeFileSync(join(built.folder, 'build.mjs'), script!)
+  cpSync(join(built.folder, SMOKE), join(built.folder, 'main.mjs'))
+  await built.node('build.mjs')
+  cpSync(join(built.folder, 'dist'), join(space, folder), { recursive: true })
 }
 
 describe.for([
