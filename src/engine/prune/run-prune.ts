@@ -1,4 +1,5 @@
 /** prune: does what a plan says, beside any number of backups. */
+import type { BackupError } from '../../errors.ts'
 import { prune as pruneRepository } from '../../repository/prune/prune.ts'
 import type { Survey } from '../../repository/prune/survey.ts'
 import type { PruneOutcome, PrunePhase } from '../../repository/prune/types.ts'
@@ -48,6 +49,7 @@ async function runPrune(
       onPhase: (phase) => run.progress.phase(PHASES[phase]),
       onWait: () => run.progress.touch(),
       onCopied: (bytes) => run.progress.add({ bytes }),
+      onNoRoom: (error) => warnOfRoom(error, run),
       onDeleted: () => run.progress.touch(),
     }),
   )
@@ -93,6 +95,11 @@ function resultOf(
     rescued,
     waitingFor: [...outcome.waitingFor],
   }
+}
+
+function warnOfRoom({ message: why }: BackupError, run: RunContext): void {
+  const message = `the target has no room to rewrite packs that are needed in part, so only whole ones go; prune once more: ${why}`
+  run.warn({ code: 'PRUNE_NO_ROOM', message })
 }
 
 function warnOfGrace(engine: EngineContext, graceMs: number, run: RunContext): void {

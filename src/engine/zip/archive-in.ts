@@ -12,7 +12,7 @@ import { race, throwIfAborted } from '../../util/abort.ts'
 import type { ZipOrigin } from '../types-zip.ts'
 import { openAge } from './age-origin.ts'
 import { volumeKey } from './volumes.ts'
-import { readError } from './zip-errors.ts'
+import { fileError, readError } from './zip-errors.ts'
 
 export interface ByteOrigin {
   readonly size: number
@@ -118,7 +118,7 @@ async function spooled(stream: Readable, signal: AbortSignal): Promise<FileHandl
   const handle = await open(path, 'wx+', 0o600)
   try {
     if (process.platform !== 'win32') await unlink(path)
-    await copyAll(stream, handle, signal)
+    await copyAll(stream, path, handle, signal)
     return handle
   } catch (error) {
     stream.destroy()
@@ -129,12 +129,19 @@ async function spooled(stream: Readable, signal: AbortSignal): Promise<FileHandl
   }
 }
 
-async function copyAll(stream: Readable, handle: FileHandle, signal: AbortSignal): Promise<void> {
+async function copyAll(stream: Readable, path: string, handle: FileHandle, signal: AbortSignal): Promise<void> {
   const pieces = stream[Symbol.asyncIterator]()
   for (let next = await race(pieces.next(), signal); !next.done; next = await race(pieces.next(), signal)) {
     const bytes = Buffer.from(next.value as Uint8Array)
-    for (let at = 0; at < bytes.length; ) at += (await handle.write(bytes, at)).bytesWritten
+    await writeAll(handle, bytes).catch((error: unknown) => {
+      // The temporary folder is full, say: no fault of the stream.
+      throw fileError(path, error)
+    })
   }
+}
+
+async function writeAll(handle: FileHandle, bytes: Buffer): Promise<void> {
+  for (let at = 0; at < bytes.length; ) at += (await handle.write(bytes, at)).bytesWritten
 }
 
 /** One object, or the parts that an export has put. */

@@ -1,6 +1,7 @@
 /** Copies what is needed out of packs that are mostly dead, and says in the index where it is now. */
 import { hex } from '../../crypto/hash.ts'
 import { randomBytes } from '../../crypto/random.ts'
+import { BackupError } from '../../errors.ts'
 import type { PackFacts } from '../../model/fragment.ts'
 import { packBytesFor } from '../../model/pack.ts'
 import { linkAbort, onAbort, throwIfAborted } from '../../util/abort.ts'
@@ -20,6 +21,8 @@ export interface CopyResult {
   readonly storedBytes: number
   /** These stay as they are: they are damaged, and nothing of them is to be given up. */
   readonly damaged: readonly { name: string; why: string }[]
+  /** There was no room for the copies: nothing was copied, and what had been stored of them is gone again. */
+  readonly noRoom?: BackupError
 }
 
 export interface CopyOptions extends ContentsOptions {
@@ -49,10 +52,17 @@ export async function copyNeeded(
     return copy.result
   } catch (error) {
     failure = error
-    throw error
+    if (!isFull(error)) throw error
+    await copy.close(error)
+    await copy.takeBack()
+    return { copied: [], storedBytes: 0, damaged: copy.result.damaged, noRoom: error }
   } finally {
     await copy.close(failure)
   }
+}
+
+export function isFull(error: unknown): error is BackupError {
+  return BackupError.is(error) && error.code === 'TARGET_FULL'
 }
 
 interface PackJob {
@@ -67,6 +77,7 @@ class PackCopy {
   private readonly sessions: Session[] = []
   private readonly facts: PackFacts[] = []
   readonly result = { copied: [] as JudgedPack[], storedBytes: 0, damaged: [] as { name: string; why: string }[] }
+  private isRecording = false
   private readonly unlink: () => void
 
   constructor(contents: PruneContents, options: CopyOptions) {
@@ -143,8 +154,20 @@ class PackCopy {
     return packStored(pack.bytes)
   }
 
+  /** New packs that no fragment names yet: they are nobody's, and their room is needed. */
+  async takeBack(): Promise<void> {
+    const { target, signal } = this.options
+    throwIfAborted(signal)
+    if (!this.isRecording)
+      await target.delete(
+        this.facts.map(({ name }) => packKey(hex(name))),
+        { signal },
+      )
+  }
+
   /** After the packs that they name. */
   private async record(): Promise<void> {
+    this.isRecording = true
     const { target, threads, signal, runId } = this.options
     const session = await threads[0]!.open('index', { vault: await currentVault(this.options) }, {})
     this.sessions.push(session)

@@ -5,7 +5,7 @@
 import { throwIfAborted } from '../../util/abort.ts'
 import { gcDoneKey, trashKey } from '../keys-layout.ts'
 import { announceRun, leaveRun, type Presence } from '../runs.ts'
-import { type CopyResult, copyNeeded } from './copy.ts'
+import { type CopyResult, copyNeeded, isFull } from './copy.ts'
 import { PruneDecision } from './decide.ts'
 import { decideGc, type GcState, readGc } from './gc.ts'
 import { mergeDead } from './merge.ts'
@@ -109,7 +109,9 @@ class Prune {
   private async copy({ contents, rewrite }: Survey): Promise<CopyResult> {
     const { options } = this
     if (rewrite.length > 0) options.onPhase('copy')
-    return copyNeeded(rewrite, contents, { ...options, onCopied: (bytes) => options.onCopied?.(bytes) })
+    const result = await copyNeeded(rewrite, contents, { ...options, onCopied: (bytes) => options.onCopied?.(bytes) })
+    if (result.noRoom) options.onNoRoom?.(result.noRoom)
+    return result
   }
 
   /** Where a pack turned out to be damaged, none that may hold something of it in a second place. */
@@ -117,6 +119,17 @@ class Prune {
     const packs = [...unneeded, ...copied].filter(({ isDoubled }) => damaged.length === 0 || !isDoubled)
     const named = packs.map(({ name }) => name)
     return new Set(this.rules.namesUnlisted ? [...named, ...unlisted.map(({ name }) => name)] : named)
+  }
+
+  /** False: there was no room for the new fragments. What is dead is listed as such, and may go before the old ones. */
+  private async merge(dead: ReadonlySet<string>): Promise<boolean> {
+    try {
+      await mergeDead(this.options, dead)
+      return true
+    } catch (error) {
+      if (!isFull(error)) throw error
+      return false
+    }
   }
 
   /** Everything here may be done again by whoever prunes next. */
@@ -128,7 +141,7 @@ class Prune {
   ): Promise<PruneOutcome['deleted']> {
     const { records, runId: self, onPhase, onDeleted, signal } = this.options
     onPhase('merge')
-    await mergeDead(this.options, dead)
+    const isMerged = await this.merge(dead)
     onPhase('delete')
     const saved = new Set(rescued)
     const strays = this.rules.namesUnlisted ? [] : found.unlisted.map(({ name }) => name)
@@ -138,6 +151,7 @@ class Prune {
       ...strays,
     ]
     await deletePacks(names, { records, signal }, (packs) => onDeleted?.(packs))
+    if (!isMerged) await mergeDead(this.options, dead)
     await tidyGc({ ...this.options, self })
     await tidyRuns({ ...this.options, self }, this.rules.keepsCommittedRuns)
     await tidyTrash(found.roots.unended, this.options)

@@ -1,4 +1,5 @@
 /** What a prune is asked for, and what came of it. */
+import type { BackupError } from '../../errors.ts'
 import type { CallSignal } from '../../targets/target.ts'
 import type { Clock } from '../../util/clock.ts'
 import type { CopyResult } from './copy.ts'
@@ -42,6 +43,8 @@ export interface PruneOptions extends Omit<SurveyOptions, 'dead' | 'expiry' | 'o
   onPhase(phase: PrunePhase): void
   onWait?(runs: readonly string[]): void
   onCopied?(bytes: number): void
+  /** Nothing is copied this time; what nobody needs at all goes all the same. */
+  onNoRoom?(error: BackupError): void
   onDeleted?(packs: number): void
 }
 

@@ -5,11 +5,12 @@ import { dirname, join } from 'node:path'
 import { BackupError } from '../../errors.ts'
 import { checkKey } from '../checks.ts'
 import { errnoOf, ignore } from './errno.ts'
+import { RESERVE, Reserve } from './reserve.ts'
 
 /** Where objects lie until they are whole. Inside the root, since a rename must stay within one file system. */
 const TEMPORARY = '.tmp'
 /** First segments that are not ours to use for keys: our own, and what ext4 puts at the root of a disk. */
-const RESERVED: ReadonlySet<string> = new Set([TEMPORARY, 'lost+found'])
+const RESERVED: ReadonlySet<string> = new Set([TEMPORARY, RESERVE, 'lost+found'])
 /** No put takes a day, so a temporary file of that age belongs to a process that died. */
 const LEFTOVER_AGE_MS = 24 * 60 * 60 * 1000
 const FOLDER_MODE = 0o700
@@ -17,6 +18,7 @@ const FOLDER_MODE = 0o700
 export class LocalFolder {
   readonly root: string
   readonly fsync: boolean
+  readonly reserve: Reserve
   /** Folders that exist and are durable, or are being made: so a put need not ask again. */
   readonly #known = new Map<string, Promise<void>>()
   #identity: BigIntStats | undefined
@@ -25,6 +27,7 @@ export class LocalFolder {
   constructor(root: string, fsync: boolean) {
     this.root = root
     this.fsync = fsync
+    this.reserve = new Reserve(root)
   }
 
   pathOf(key: string): string {

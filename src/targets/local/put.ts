@@ -23,6 +23,19 @@ export async function putFile(
   const path = folder.pathOf(key)
   throwIfAborted(signal)
   if (ifAbsent && (await isTaken(path))) return await leaveAsItIs(folder, path)
+  const { reserve } = folder
+  const isNew = await reserve.lend(key, body.byteLength, ifAbsent, () => createIn(folder, path, body, ifAbsent, signal))
+  await reserve.afterPut(key, body.byteLength)
+  return isNew
+}
+
+async function createIn(
+  folder: LocalFolder,
+  path: string,
+  body: Uint8Array,
+  ifAbsent: boolean,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
   try {
     return await create(folder, path, body, ifAbsent, signal)
   } catch (error) {

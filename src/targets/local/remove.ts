@@ -17,6 +17,7 @@ export async function deleteFiles(folder: LocalFolder, keys: readonly string[], 
   for await (const parent of mapBounded(paths, CONCURRENCY, removeFile, signal)) if (parent) touched.add(parent)
   // What was forgotten must not come back with the power.
   for (const parent of touched) await folder.sync(parent).catch(ignore('ENOENT'))
+  await folder.reserve.afterDelete()
 }
 
 /** The folder it was in; undefined where there was nothing: no such name, or a folder, which is no object. */

@@ -44,6 +44,11 @@ export function isGc(key: string): boolean {
   return /(^|\/)gc\/[^/]+$/.test(key)
 }
 
+/** `trash/<id>`: what is kept of a snapshot that was forgotten. */
+export function isTrash(key: string): boolean {
+  return /(^|\/)trash\/[^/]+$/.test(key)
+}
+
 /** What says which repository this is: never changed, so two of one key are two repositories. */
 export function isIdentity(key: string): boolean {
   return /(^|\/)config\/[^/]+$/.test(key)
