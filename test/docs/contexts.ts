@@ -34,6 +34,19 @@ export const CONTEXTS: Readonly<Record<string, Context>> = {
     after: join('const { counts, warnings } = await engine.backup()', check('counts.entries >= 4'), CLOSE),
   },
   'docs/doctor.md': { before: join(ENGINE, SHOW), after: CLOSE },
+  'docs/embedding.md': {
+    shared: true,
+    before: join(
+      "import { filesystem, localTarget, rawKey } from 'holdfast'",
+      "const [target, key] = [localTarget('./backups'), rawKey('07'.repeat(32))]",
+      "const sources = [filesystem({ name: 'uploads', path: './uploads' })]",
+    ),
+    instead: {
+      "'/app/workers/holdfast-worker.js'":
+        "import.meta.dirname + '/../../node_modules/holdfast/dist/holdfast-worker.js'",
+    },
+    after: join(check('(await engine.backup()).warnings.length === 0'), CLOSE, 'await workers.close()'),
+  },
   'docs/erase.md': {
     before: join(ENGINE, SHOW, BACKUP),
     after: join(

@@ -3,7 +3,7 @@
  * the type tests, all in one program; then it runs, page after page, in one process, each in a folder of its own.
  */
 import { execFile } from 'node:child_process'
-import { chmodSync, cpSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -30,7 +30,9 @@ const NOT_RUN: Readonly<Record<string, string>> = {
 }
 /** Pages with blocks of no language, which are pictures or bytes and nothing that runs. */
 const PICTURES = ['docs/design.md', 'docs/format.md']
-const LANGUAGES = ['ts', 'sh', 'json', '']
+const LANGUAGES = ['ts', 'js', 'sh', 'json', '']
+/** Pages with JavaScript, and what runs it. */
+const RUN_ELSEWHERE: Readonly<Record<string, string>> = { 'docs/embedding.md': 'test/hosts/bundles.test.ts' }
 
 const all = pages().flatMap(blocksOf)
 const withTypes = [...new Set(all.filter(({ language }) => language === 'ts').map(({ page }) => page))]
@@ -69,7 +71,7 @@ afterAll(async () => {
 function writeModules(): void {
   for (const page of withTypes) {
     const blocks = all.filter((block) => block.page === page && block.language === 'ts')
-    if (!(page in NOT_RUN)) write(pathOf(page), moduleOf(blocks, CONTEXTS[page]!))
+    if (!(page in NOT_RUN)) write(pathOf(page), moduleOf(blocks, CONTEXTS[page] ?? {}))
     else for (const block of blocks) write(`pages/${dirname(page)}/${nameOf(block)}`, moduleAsItIs(block))
   }
 }
@@ -89,6 +91,9 @@ describe('the blocks of all pages', () => {
   it('have a language that is known here, and a context if they run', () => {
     expect(all.filter(({ language }) => !LANGUAGES.includes(language))).toEqual([])
     expect(all.filter(({ language, page }) => language === '' && !PICTURES.includes(page))).toEqual([])
+    const scripts = all.filter(({ language }) => language === 'js').map(({ page }) => page)
+    expect(scripts).toEqual(Object.keys(RUN_ELSEWHERE))
+    for (const page of scripts) expect(readFileSync(join(ROOT, RUN_ELSEWHERE[page]!), 'utf8')).toContain(page)
     expect(Object.keys(CONTEXTS).sort()).toEqual(withTypes.filter((page) => !(page in NOT_RUN)).sort())
   })
 
