@@ -151,17 +151,6 @@ export function decodeDirectory(input: Uint8Array): PackDirectory {
   return directory
 }
 
-/** How much there is in directories, which are sound, without making anything of them. */
-export function directoryCounts(directories: readonly Uint8Array[]): { segments: number; chunks: number } {
-  const sum = { segments: 0, chunks: 0 }
-  for (const { buffer, byteOffset, length } of directories) {
-    const segments = new DataView(buffer, byteOffset, length).getUint32(4, true)
-    sum.segments += segments
-    sum.chunks += (length - directoryBytes(segments, 0)) / CHUNK_ROW_BYTES
-  }
-  return sum
-}
-
 function readRow(bytes: Buffer, at: number): SegmentRow {
   const row = {
     offset: bytes.readUInt32LE(at),

@@ -3,7 +3,7 @@ import { BackupError } from '../errors.ts'
 import type { ObjectInfo, Target } from '../targets/target.ts'
 import { mapBounded } from '../util/concurrency.ts'
 import { ChunkIndex, ChunkTable, type ChunkTablePlain, type IndexedSegment } from '../workers/chunk-index.ts'
-import type { BuiltTable, DamagedFragment, StoredFragment } from '../workers/index-build.ts'
+import type { DamagedFragment, StoredFragment } from '../workers/index-build.ts'
 import type { Session } from '../workers/rpc.ts'
 import { NO_CACHE, type ObjectCache } from './cache/object-cache.ts'
 import { PagesAhead } from './cache/pages-ahead.ts'
@@ -12,6 +12,8 @@ import { PREFIX } from './keys-layout.ts'
 /** Many small tables make look-ups slow (each is a probe of its own); beyond this they are built anew as one. */
 const MAX_TABLES = 12
 const LIST_AGAIN = 3
+/** Of fragments at once on their way, and as much again in the worker. */
+const FETCHED_BYTES = 16 * 1024 * 1024
 
 export class IndexSet {
   private readonly target: Target
@@ -103,9 +105,9 @@ export class IndexSet {
     for (const table of this.tables) table.markCondemned(names)
   }
 
-  /** A table of packs that this process stored, and the fragments that say so. */
-  add(table: ChunkTablePlain, fragmentKeys: readonly string[]): void {
-    this.tables.push(this.marked(table))
+  /** Tables of packs that this process stored, and the fragments that say so. */
+  add(tables: readonly ChunkTablePlain[], fragmentKeys: readonly string[]): void {
+    for (const table of tables) this.tables.push(this.marked(table))
     for (const key of fragmentKeys) this.loaded.add(key)
   }
 
@@ -158,22 +160,47 @@ export class IndexSet {
     })
   }
 
-  /** Gives how many were there. */
+  /** Gives how many were there. Nothing of them is known before all are read. */
   private async read(
     fresh: readonly ObjectInfo[],
     builder: () => Promise<Session>,
     signal?: AbortSignal,
   ): Promise<number> {
-    const fragments = await this.fetch(fresh, (info) => this.getNearest(info, signal), signal)
-    const near = new Set(fragments.filter((each) => each.isNear).map(({ key }) => key))
-    const damaged = await this.build(fragments, await builder())
+    const session = await builder()
+    await session.call('begin', { maxChunks: mostChunks(fresh) })
+    const first = await this.feed(session, fresh, (info) => this.getNearest(info, signal), signal)
     // What lies near may be damaged where the target's is not.
-    const doubtful = fresh.filter(({ key }) => near.has(key) && damaged.some((each) => each.key === key))
-    this.damagedFragments.push(...damaged.filter(({ key }) => !near.has(key)))
-    if (doubtful.length === 0) return fragments.length
-    const anew = await this.fetch(doubtful, (info) => this.getAnew(info, signal), signal)
-    this.damagedFragments.push(...(await this.build(anew, await builder())))
-    return fragments.length - doubtful.length + anew.length
+    const doubtful = fresh.filter(({ key }) => first.near.has(key) && first.damaged.some((each) => each.key === key))
+    const anew = await this.feed(session, doubtful, (info) => this.getAnew(info, signal), signal)
+    for (const table of await session.call<ChunkTablePlain[]>('tables', null)) this.tables.push(this.marked(table))
+    for (const key of [...first.keys, ...anew.keys]) this.loaded.add(key)
+    this.damagedFragments.push(...first.damaged.filter(({ key }) => !first.near.has(key)), ...anew.damaged)
+    return first.keys.length - doubtful.length + anew.keys.length
+  }
+
+  /** Gives them to the worker, few at a time: while it opens some the next are fetched. */
+  private async feed(
+    session: Session,
+    infos: readonly ObjectInfo[],
+    get: (info: ObjectInfo) => Promise<FetchedFragment | undefined>,
+    signal?: AbortSignal,
+  ): Promise<Fed> {
+    const fed: Fed = { keys: [], near: new Set(), damaged: [] }
+    let adding: Promise<DamagedFragment[]> = Promise.resolve([])
+    for (const part of parts(infos)) {
+      const fetched = await this.fetch(part, get, signal)
+      fed.damaged.push(...(await adding))
+      for (const { key, isNear } of fetched) {
+        fed.keys.push(key)
+        if (isNear) fed.near.add(key)
+      }
+      const fragments = fetched.map(({ key, bytes }): StoredFragment => ({ key, bytes }))
+      const transfer = fragments.map(({ bytes }) => bytes.buffer as ArrayBuffer)
+      adding = session.call<DamagedFragment[]>('fragments', fragments, transfer)
+      adding.catch(() => undefined)
+    }
+    fed.damaged.push(...(await adding))
+    return fed
   }
 
   private async fetch(
@@ -202,20 +229,37 @@ export class IndexSet {
     const bytes = await getOrUndefined(this.target, key, signal)
     return bytes && { key, bytes, isNear: false }
   }
-
-  /** Gives those that cannot be read. */
-  private async build(fetched: readonly FetchedFragment[], session: Session): Promise<BuiltTable['damaged']> {
-    const fragments = fetched.map(({ key, bytes }): StoredFragment => ({ key, bytes }))
-    const transfer = fragments.map(({ bytes }) => bytes.buffer as ArrayBuffer)
-    const built = await session.call<BuiltTable>('build', { fragments }, transfer)
-    if (built.packs > 0) this.tables.push(this.marked(built.table))
-    for (const { key } of fragments) this.loaded.add(key)
-    return built.damaged
-  }
 }
 
 interface FetchedFragment extends StoredFragment {
   isNear: boolean
+}
+
+interface Fed {
+  keys: string[]
+  near: Set<string>
+  damaged: DamagedFragment[]
+}
+
+/** Of about so many bytes, or one fragment. */
+function* parts(infos: readonly ObjectInfo[]): Generator<ObjectInfo[]> {
+  let part: ObjectInfo[] = []
+  let bytes = 0
+  for (const info of infos) {
+    if (part.length > 0 && bytes + info.size > FETCHED_BYTES) {
+      yield part
+      part = []
+      bytes = 0
+    }
+    part.push(info)
+    bytes += info.size
+  }
+  if (part.length > 0) yield part
+}
+
+/** An id is 32 bytes that cannot be compressed. */
+function mostChunks(infos: readonly ObjectInfo[]): number {
+  return Math.ceil(infos.reduce((sum, { size }) => sum + size, 0) / 32)
 }
 
 export async function getOrUndefined(

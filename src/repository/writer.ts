@@ -9,7 +9,6 @@ import type { PackFacts } from '../model/fragment.ts'
 import { packBytesFor } from '../model/pack.ts'
 import type { Target } from '../targets/target.ts'
 import { type LinkedAbort, linkAbort, onAbort, throwIfAborted } from '../util/abort.ts'
-import type { ChunkTablePlain } from '../workers/chunk-index.ts'
 import { packStored, type StoreCounters, type StorePlain } from '../workers/chunk-store.ts'
 import { IdTable } from '../workers/id-table.ts'
 import type { FinishedPack } from '../workers/pack-builder.ts'
@@ -22,7 +21,7 @@ import { confirmStored } from './confirm-stored.ts'
 import type { IndexSet } from './index-set.ts'
 import { indexKey, PREFIX, packKey } from './keys-layout.ts'
 import { readPack } from './pack-bytes.ts'
-import { portions } from './pack-portions.ts'
+import { buildTables, bytesOf, portions } from './pack-portions.ts'
 import { storedTooMuch } from './stored-limit.ts'
 
 export interface WriterOptions {
@@ -44,13 +43,16 @@ export interface WriterOptions {
 
 /** Packs between two checkpoints: an interrupted run uploads at most these again, or what took `CHECKPOINT_MS`. */
 const CHECKPOINT_PACKS = 6
+/** Or so much that they say: packs of tiny files are mostly directory, and a fragment is made in memory. */
+const CHECKPOINT_BYTES = 8 * 1024 * 1024
 /** The least time between two on a far target, where each of them is a request more. */
 const CHECKPOINT_MS = 30_000
 /** A run with more fragments than this leaves their union in their place, so that whoever opens next asks for few. */
 const MAX_FRAGMENTS = 2
 /** Of what a fragment of many packs says. A reader takes twice as much. */
-const UNION_BYTES = 32 * 1024 * 1024
-const FIRST_CLAIMS = 1 << 16
+const UNION_BYTES = 16 * 1024 * 1024
+/** Four packs of tiny files have as many. What is not taken is never touched: it costs address space. */
+const FIRST_CLAIMS = 1 << 20
 const CLAIMS_GROWTH = 4
 
 export class RepositoryWriter {
@@ -182,7 +184,7 @@ export class RepositoryWriter {
   }
 
   private isCheckpointDue(): boolean {
-    if (this.unrecorded.length < CHECKPOINT_PACKS) return false
+    if (bytesOf(this.unrecorded) < CHECKPOINT_BYTES && this.unrecorded.length < CHECKPOINT_PACKS) return false
     return !this.options.target.traits.remote || performance.now() - this.checkpointedAt >= CHECKPOINT_MS
   }
 
@@ -236,8 +238,7 @@ export class RepositoryWriter {
 
   /** Puts the union of this run's fragments. They stay until the commit: as facts they are as true as it is. */
   private async unite(): Promise<void> {
-    if (this.fragmentKeys.length <= MAX_FRAGMENTS) return
-    await this.sayAgain()
+    if (this.fragmentKeys.length > MAX_FRAGMENTS) await this.sayAgain()
   }
 
   /**
@@ -246,8 +247,7 @@ export class RepositoryWriter {
    */
   async publish(): Promise<void> {
     if (this.facts.length === 0) return
-    const table = await this.indexer.call<ChunkTablePlain>('table', { packs: this.facts })
-    this.options.index.add(table, [...this.fragmentKeys, ...this.superseded])
+    this.options.index.add(await buildTables(this.indexer, this.facts), [...this.fragmentKeys, ...this.superseded])
     if (this.superseded.length > 0) await this.options.target.delete(this.superseded, { signal: this.options.signal })
   }
 

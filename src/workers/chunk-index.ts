@@ -3,8 +3,7 @@
  * A fragment is a set of facts, so a newer table adds locations and never takes one back; a pack that died is marked.
  */
 
-import type { PackFacts } from '../model/fragment.ts'
-import { CHUNK_ROW_BYTES, decodeDirectory, directoryCounts } from '../model/pack.ts'
+import { CHUNK_ROW_BYTES } from '../model/pack.ts'
 import { firstWhere } from '../util/search.ts'
 import { IdTable, type IdTablePlain } from './id-table.ts'
 
@@ -12,8 +11,9 @@ import { IdTable, type IdTablePlain } from './id-table.ts'
 const CHUNK_COLUMNS = 3
 const COLUMN_BYTES = CHUNK_COLUMNS * 4
 /** Columns of a segment: pack number, offset in the pack, stored bytes, raw bytes. */
-const SEGMENT_COLUMNS = 4
-const PACK_COLUMNS = 3
+export const SEGMENT_COLUMNS = 4
+/** Of a pack: its bytes, its state, 1 if it holds trees. */
+export const PACK_COLUMNS = 3
 const PACK_BYTES_COLUMN = 0
 const PACK_STATE_COLUMN = 1
 const PACK_TREE_COLUMN = 2
@@ -59,45 +59,6 @@ export class ChunkTable {
     this.segments = new Int32Array(plain.segments)
     this.packs = new Int32Array(plain.packs)
     this.packNames = Buffer.from(plain.packNames)
-  }
-
-  /** Built by one thread; read by all once it has been handed over. */
-  static build(packs: readonly PackFacts[]): ChunkTable {
-    const { segments, chunks } = directoryCounts(packs.map(({ directory }) => directory))
-    const table = new ChunkTable({
-      ids: IdTable.create(chunks, COLUMN_BYTES).plain,
-      segments: new SharedArrayBuffer(segments * SEGMENT_COLUMNS * 4),
-      packs: new SharedArrayBuffer(packs.length * PACK_COLUMNS * 4),
-      packNames: new SharedArrayBuffer(packs.length * 32),
-    })
-    let segment = 0
-    for (const [number, pack] of packs.entries()) {
-      // One at a time: a large index has a million segments.
-      const directory = decodeDirectory(pack.directory)
-      table.packNames.set(pack.name, number * 32)
-      table.packs[number * PACK_COLUMNS + PACK_BYTES_COLUMN] = pack.packBytes
-      table.packs[number * PACK_COLUMNS + PACK_TREE_COLUMN] = Number(directory.kind === 'tree')
-      let at = 0
-      for (const row of directory.segments) {
-        table.segments.set([number, row.offset, row.storedBytes, row.rawBytes], segment * SEGMENT_COLUMNS)
-        at = table.addChunks(directory.chunkRows, at, row.chunks, segment++)
-      }
-    }
-    return table
-  }
-
-  private addChunks(rows: Buffer, from: number, count: number, segment: number): number {
-    let at = from
-    let offset = 0
-    for (let i = 0; i < count; i++, at += CHUNK_ROW_BYTES) {
-      const length = rows.readUInt32LE(at + 32)
-      const base = this.ids.add(rows, at) * CHUNK_COLUMNS
-      this.columns[base] = segment
-      this.columns[base + 1] = offset
-      this.columns[base + 2] = length
-      offset += length
-    }
-    return at
   }
 
   get chunks(): number {
@@ -251,6 +212,40 @@ export class ChunkTable {
       const at = pack * PACK_COLUMNS + PACK_STATE_COLUMN
       if (this.packs[at]! < state && names.has(this.packName(pack))) this.packs[at] = state
     }
+  }
+}
+
+/** Ids with their columns, filled by one thread before others read them. */
+export class ChunkTableWriter {
+  private readonly ids: IdTable
+  private readonly columns: Int32Array
+
+  constructor(maxChunks: number) {
+    this.ids = IdTable.create(maxChunks, COLUMN_BYTES)
+    this.columns = new Int32Array(this.ids.plain.buffer, this.ids.columnsAt, maxChunks * CHUNK_COLUMNS)
+  }
+
+  get plain(): IdTablePlain {
+    return this.ids.plain
+  }
+
+  get room(): number {
+    return this.ids.capacity - this.ids.count
+  }
+
+  /** The chunks of one segment. Gives where the rows of the next one begin. */
+  add(rows: Buffer, from: number, count: number, segment: number): number {
+    let at = from
+    let offset = 0
+    for (let i = 0; i < count; i++, at += CHUNK_ROW_BYTES) {
+      const length = rows.readUInt32LE(at + 32)
+      const base = this.ids.add(rows, at) * CHUNK_COLUMNS
+      this.columns[base] = segment
+      this.columns[base + 1] = offset
+      this.columns[base + 2] = length
+      offset += length
+    }
+    return at
   }
 }
 

@@ -6,8 +6,9 @@ import { MAX_BOX_RAW_BYTES } from '../model/box.ts'
 import { decodeFragment, encodeFragment, type PackFacts } from '../model/fragment.ts'
 import { decodeDirectory } from '../model/pack.ts'
 import { MalformedBytes, release } from '../util/bytes.ts'
-import { ChunkTable, type ChunkTablePlain } from './chunk-index.ts'
+import type { ChunkTablePlain } from './chunk-index.ts'
 import { type Host, Moved, type Service } from './rpc.ts'
+import { TableBuilder } from './table-builder.ts'
 import { createVault, type Vault, type VaultPlain } from './vault.ts'
 
 export interface StoredFragment {
@@ -23,45 +24,54 @@ export interface DamagedFragment {
   isNewEpoch?: boolean
 }
 
-export interface BuiltTable {
-  table: ChunkTablePlain
-  chunks: number
-  packs: number
-  damaged: DamagedFragment[]
-}
-
 export async function createIndexBuild(init: { vault: VaultPlain }, _host: Host): Promise<Service> {
   return new IndexBuild(await createVault(init.vault))
 }
 
 class IndexBuild implements Service {
   private readonly vault: Vault
+  private builder: TableBuilder | undefined
 
   constructor(vault: Vault) {
     this.vault = vault
   }
 
   call(method: string, args: unknown): unknown {
-    if (method === 'build') return this.build((args as { fragments: StoredFragment[] }).fragments)
-    if (method === 'table') return ChunkTable.build((args as { packs: PackFacts[] }).packs).plain
+    if (method === 'begin') return this.begin(args as { maxChunks: number })
+    if (method === 'fragments') return this.addFragments(args as readonly StoredFragment[])
+    if (method === 'packs') return this.addPacks(args as readonly PackFacts[])
+    if (method === 'tables') return this.takeTables()
     if (method === 'seal') return this.seal(args as { key: string; runId: string; packs: PackFacts[] })
     throw new BackupError('INTERNAL', `index has no method ${method}`, { origin: 'repository' })
   }
 
-  private build(fragments: readonly StoredFragment[]): BuiltTable {
-    const facts = new Map<string, PackFacts>()
-    const damaged: BuiltTable['damaged'] = []
+  private begin({ maxChunks }: { maxChunks: number }): void {
+    this.builder = new TableBuilder(maxChunks)
+  }
+
+  /** Gives those that cannot be read. */
+  private addFragments(fragments: readonly StoredFragment[]): DamagedFragment[] {
+    const damaged: DamagedFragment[] = []
     for (const { key, bytes } of fragments) {
       try {
-        for (const pack of this.open(key, bytes)) facts.set(nameOf(pack), pack)
+        this.addPacks(this.open(key, bytes))
       } catch (error) {
         if (!BackupError.is(error)) throw error
         const isNewEpoch = error.details.reason === 'epoch'
         damaged.push({ key, code: error.code, message: error.message, ...(isNewEpoch && { isNewEpoch }) })
       }
     }
-    const table = ChunkTable.build([...facts.values()])
-    return { table: table.plain, chunks: table.chunks, packs: facts.size, damaged }
+    return damaged
+  }
+
+  private addPacks(packs: readonly PackFacts[]): void {
+    for (const pack of packs) this.builder!.add(pack)
+  }
+
+  private takeTables(): ChunkTablePlain[] {
+    const tables = this.builder!.finish()
+    this.builder = undefined
+    return tables
   }
 
   private open(key: string, bytes: Uint8Array): PackFacts[] {
@@ -92,8 +102,4 @@ class IndexBuild implements Service {
     const sealed = this.vault.sealer.seal('index', raw, { bind: key, compress: true })
     return new Moved(sealed, [sealed.buffer])
   }
-}
-
-function nameOf({ name }: PackFacts): string {
-  return Buffer.from(name.buffer, name.byteOffset, name.length).toString('latin1')
 }

@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { PackFacts } from '../../src/model/fragment.ts'
 import { CHUNK_ROW_BYTES, encodeDirectory, type SegmentRow } from '../../src/model/pack.ts'
-import { ChunkIndex, ChunkTable } from '../../src/workers/chunk-index.ts'
+import { ChunkIndex, ChunkTable, type ChunkTablePlain } from '../../src/workers/chunk-index.ts'
+import { TableBuilder } from '../../src/workers/table-builder.ts'
 
 /** Packs as lists of segments as lists of chunk numbers; a chunk's number says its id and its length. */
 type Packs = readonly (readonly (readonly number[])[])[]
@@ -33,6 +34,12 @@ function factsOf(segments: Packs[number], pack: number): PackFacts {
   }
 }
 
+function build(packs: readonly PackFacts[], maxChunks = 5000): ChunkTablePlain[] {
+  const builder = new TableBuilder(maxChunks)
+  for (const pack of packs) builder.add(pack)
+  return builder.finish()
+}
+
 const chunk = fc.integer({ min: 0, max: 600 })
 const packs = fc.array(fc.array(fc.array(chunk, { maxLength: 12 }), { maxLength: 5 }), { maxLength: 6 })
 
@@ -41,7 +48,7 @@ describe('the chunk index', () => {
     fc.assert(
       fc.property(packs, fc.integer({ min: 0, max: 6 }), (all: Packs, split) => {
         const facts = all.map(factsOf)
-        const tables = [facts.slice(0, split), facts.slice(split)].map((part) => ChunkTable.build(part).plain)
+        const tables = [facts.slice(0, split), facts.slice(split)].flatMap((part) => build(part))
         const index = new ChunkIndex(tables)
         for (let n = 0; n <= 600; n++) {
           const isThere = all.flat(2).includes(n)
@@ -72,9 +79,9 @@ describe('the chunk index', () => {
     fc.assert(
       fc.property(packs, fc.array(fc.integer({ min: 0, max: 5 })), (all: Packs, absent) => {
         const facts = all.map(factsOf)
-        const index = new ChunkIndex([ChunkTable.build(facts).plain])
+        const index = new ChunkIndex(build(facts))
         const shared = new ChunkIndex(index.tables.map(({ plain }) => plain))
-        index.tables[0]!.markAbsent(new Set(absent.map(hexOf)))
+        index.tables[0]?.markAbsent(new Set(absent.map(hexOf)))
         const live = all.filter((_, pack) => !absent.includes(pack)).flat(2)
         // Another thread's view of the same memory sees it too.
         for (const each of [index, shared])
@@ -87,7 +94,7 @@ describe('the chunk index', () => {
 
   it('keeps writers from packs that a prune has named, and lets readers read them', () => {
     const pack = factsOf([[1, 2]], 0)
-    const index = new ChunkIndex([ChunkTable.build([pack]).plain])
+    const index = new ChunkIndex(build([pack]))
     index.tables[0]!.markCondemned(new Set([hexOf(0)]))
     expect([index.has(idOf(1)), index.find(idOf(1))?.pack]).toEqual([false, hexOf(0)])
     index.tables[0]!.markAbsent(new Set([hexOf(0)]))
@@ -104,7 +111,20 @@ describe('the chunk index', () => {
         pack,
       ),
     )
-    const table = ChunkTable.build(facts)
+    const table = new ChunkTable(build(facts, 40_000)[0]!)
     expect(table.sizeBytes / table.chunks).toBeLessThan(70)
+  })
+
+  it('goes on in a further table where there are more than were expected, and takes each pack once', () => {
+    const facts = Array.from({ length: 2000 }, (_, pack) => ({
+      ...factsOf([[pack % 600, 1], [2]], 0),
+      name: Buffer.alloc(32, `pack ${pack};`),
+    }))
+    const tables = build([...facts, ...facts], 2000).map((plain) => new ChunkTable(plain))
+    expect(tables.length).toBeGreaterThan(1)
+    expect(tables.reduce((sum, table) => sum + table.chunks, 0)).toBe(6000)
+    const names = tables.flatMap((table) => Array.from({ length: table.packCount }, (_, pack) => table.packName(pack)))
+    expect(names).toEqual(facts.map(({ name }) => name.toString('hex')))
+    expect(tables[1]!.segmentsOf(3)).toMatchObject([{ chunks: 2 }, { chunks: 1 }])
   })
 })

@@ -3,10 +3,11 @@ import { BackupError } from '../../errors.ts'
 import type { PackFacts } from '../../model/fragment.ts'
 import { PREFIX, packKey, parseKey } from '../../repository/keys-layout.ts'
 import { readPack } from '../../repository/pack-bytes.ts'
+import { buildTables } from '../../repository/pack-portions.ts'
 import { readDeadPacks } from '../../repository/runs-absent.ts'
 import type { ObjectInfo } from '../../targets/target.ts'
 import { mapBounded } from '../../util/concurrency.ts'
-import { ChunkTable, type ChunkTablePlain } from '../../workers/chunk-index.ts'
+import { ChunkTable } from '../../workers/chunk-index.ts'
 import type { DirectoryAnswer, DirectoryJob } from '../../workers/repair-directory.ts'
 import type { Session } from '../../workers/rpc.ts'
 import type { Reading } from '../reading.ts'
@@ -34,7 +35,7 @@ export async function takeStock(work: CheckWork, reading: Reading): Promise<Stoc
   const listed = await listPacks(work)
   const strangers = [...listed.values()].filter(({ name }) => !named.has(name) && !dead.has(name))
   const { facts, unknown } = await readDirectories(work, reading, strangers)
-  const more = facts.length > 0 ? [new ChunkTable(await tableOf(work, reading, facts))] : []
+  const more = facts.length > 0 ? await tablesOf(work, reading, facts) : []
   const inventory = new Inventory([...tables, ...more])
   for (const known of inventory.packs.values()) {
     const info = listed.get(known.name)
@@ -110,12 +111,12 @@ async function tailOf(
   }
 }
 
-async function tableOf(work: CheckWork, reading: Reading, packs: readonly PackFacts[]): Promise<ChunkTablePlain> {
+async function tablesOf(work: CheckWork, reading: Reading, packs: readonly PackFacts[]): Promise<ChunkTable[]> {
   const init = { vault: work.engine.repository.vault() }
   const session = reading.track(await reading.lease.threads[0]!.open('index', init, {}))
-  const table = await session.call<ChunkTablePlain>('table', { packs })
+  const tables = await buildTables(session, packs)
   await reading.end(session)
-  return table
+  return tables.map((plain) => new ChunkTable(plain))
 }
 
 /** A session that stores nothing. */
