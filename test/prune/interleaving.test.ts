@@ -28,10 +28,13 @@ const DEPTHS: readonly Depth[] = [
   { actors: ['writer1', 'prune1'], preemptions: 2, faults: 0, contents: 'whole', coarse: true },
   { actors: ['merge1', 'merge2', 'oldWriter'], preemptions: 1, faults: 0 },
   { actors: ['prune1', 'prune2', 'forget'], preemptions: 1, faults: 0, contents: 'doubled' },
-  { actors: ['writer1', 'prune1', 'forget'], preemptions: 1, faults: 1, contents: 'whole', maxMs: 2000 },
-  { actors: ['oldWriter', 'prune1', 'prune2', 'merge1'], preemptions: 1, faults: 0, contents: 'whole', maxMs: 2000 },
-  { actors: ['writer1', 'writer2', 'prune1', 'forget', 'merge1'], preemptions: 1, faults: 0, maxMs: 3000 },
-  { actors: ['writer1', 'writer2', 'prune1', 'prune2', 'forget'], preemptions: 1, faults: 1, maxMs: 2000 },
+  { actors: ['undo', 'prune1'], preemptions: 1, faults: 1, contents: 'forgotten', maxMs: 1000 },
+  { actors: ['erase', 'prune1', 'prune2'], preemptions: 1, faults: 1, contents: 'common', maxMs: 1200 },
+  { actors: ['repair', 'prune1', 'writer2'], preemptions: 1, faults: 1, contents: 'whole', maxMs: 1800 },
+  { actors: ['writer1', 'prune1', 'forget'], preemptions: 1, faults: 1, contents: 'whole', maxMs: 1000 },
+  { actors: ['oldWriter', 'prune1', 'prune2', 'merge1'], preemptions: 1, faults: 0, contents: 'whole', maxMs: 1000 },
+  { actors: ['writer1', 'writer2', 'prune1', 'forget', 'merge1'], preemptions: 1, faults: 0, maxMs: 1500 },
+  { actors: ['writer1', 'writer2', 'prune1', 'prune2', 'forget'], preemptions: 1, faults: 1, maxMs: 1500 },
 ]
 
 describe('the protocol', () => {

@@ -2,7 +2,9 @@
 import { randomBytes } from '../../src/crypto/random.ts'
 import { encodeFragment } from '../../src/model/fragment.ts'
 import { snapshotRecord } from '../../src/model/snapshot.ts'
+import { encodeTrash } from '../../src/model/trash.ts'
 import type { PruneRules } from '../../src/repository/prune/rules.ts'
+import { erase, repair, undo } from './actors.ts'
 import type { Scene } from './explorer.ts'
 import { litter, lostChunks } from './oracle.ts'
 import { hastyClock, targetOver } from './plain.ts'
@@ -14,14 +16,23 @@ export interface Rules {
   prune: Partial<PruneRules>
   forgetsWithoutTombstone: boolean
   mergesByContent: boolean
+  /** Of repair: nothing is retired where packs are dead that hold what was saved of it. */
+  asksAfterSaved: boolean
 }
 
-const NO_CHANGE: Rules = { writer: {}, prune: {}, forgetsWithoutTombstone: false, mergesByContent: false }
+const NO_CHANGE: Rules = {
+  writer: {},
+  prune: {},
+  forgetsWithoutTombstone: false,
+  mergesByContent: false,
+  asksAfterSaved: true,
+}
 
 /** Packs as lists of segments of chunks, and what snapshots need. */
 interface Contents {
   packs: readonly (readonly (readonly string[])[])[]
   snapshots: Readonly<Record<string, readonly string[]>>
+  trash?: Readonly<Record<string, readonly string[]>>
 }
 
 export const CONTENTS = {
@@ -29,11 +40,19 @@ export const CONTENTS = {
   usual: { packs: [[['X'], ['D']], [['Y']], [['Z']]], snapshots: { s0: ['X'], s1: ['Y'] } },
   /** The same without anything that could be copied: shorter schedules. */
   whole: { packs: [[['X']], [['Y']], [['Z']]], snapshots: { s0: ['X'], s1: ['Y'] } },
+  /** s0 is forgotten, and its time is over. */
+  forgotten: { packs: [[['X']], [['Y']]], snapshots: { s1: ['Y'] }, trash: { s0: ['X'] } },
+  /** s0 needs more than its successor will. */
+  common: { packs: [[['Y'], ['D']], [['X']]], snapshots: { s0: ['X', 'Y'] } },
   /** X lies in two packs; which of them is the better place depends on s0. */
   doubled: { packs: [[['X', 'D']], [['X'], ['Z']]], snapshots: { s0: ['D', 'X'], s1: ['X'] } },
 } satisfies Record<string, Contents>
 
-async function base(world: World, { packs, snapshots }: Contents, isRandom: boolean): Promise<Map<string, Uint8Array>> {
+async function base(
+  world: World,
+  { packs, snapshots, trash = {} }: Contents,
+  isRandom: boolean,
+): Promise<Map<string, Uint8Array>> {
   const objects = new Map<string, Uint8Array>()
   const { records } = world.at(targetOver(objects))
   for (const segments of packs) {
@@ -47,7 +66,19 @@ async function base(world: World, { packs, snapshots }: Contents, isRandom: bool
     const key = `snapshots/${oldId(id)}`
     objects.set(key, records.seal('snapshots', key, snapshotRecord.encode(world.snapshot(oldId(id), names))))
   }
+  for (const [name, names] of Object.entries(trash)) {
+    const id = oldId(name)
+    const copy = encodeTrash({ id, at: new Date('2026-01-02T00:00:00Z'), snapshot: world.snapshot(id, names) })
+    objects.set(`trash/${id}`, records.seal('snapshots', `trash/${id}`, copy))
+  }
   return objects
+}
+
+function firstPack(objects: ReadonlyMap<string, Uint8Array>): string {
+  return [...objects.keys()]
+    .find((key) => key.startsWith('packs/'))!
+    .split('/')
+    .at(-1)!
 }
 
 export type ActorName =
@@ -61,6 +92,12 @@ export type ActorName =
   | 'forgetWriter1'
   | 'merge1'
   | 'merge2'
+  /** Brings s0 back, of which only the copy is there. */
+  | 'undo'
+  /** Ends s0, once a successor without X is there. */
+  | 'erase'
+  /** Takes the first pack for damaged. */
+  | 'repair'
 
 export async function scene(
   world: World,
@@ -82,6 +119,9 @@ export async function scene(
     forgetWriter1: (target, clock) => world.forget(target, clock, oldId('w1'), rules.forgetsWithoutTombstone),
     merge1: (target) => world.merge(target, nameOf),
     merge2: (target) => world.merge(target, nameOf),
+    undo: (target, clock) => undo(world, target, clock, oldId('s0')),
+    erase: (target, clock) => erase(world, target, clock, oldId('s0'), 'Y'),
+    repair: (target, clock) => repair(world, target, clock, firstPack(objects), rules.asksAfterSaved),
   }
   return {
     objects,

@@ -85,6 +85,13 @@ export const VARIANTS: readonly Variant[] = [
     bounds: ONE,
   },
   {
+    what: 'a pack that is retired though what was saved of it is gone',
+    actors: ['repair', 'prune1'],
+    rules: { asksAfterSaved: false },
+    bounds: ONE,
+    contents: 'whole',
+  },
+  {
     what: 'a create that is repeated after its reply was lost and the snapshot forgotten',
     actors: ['writer1', 'prune1', 'forgetWriter1', 'prune2'],
     rules: { writer: { commitsOnce: false }, prune: { keepsCommittedRuns: false } },

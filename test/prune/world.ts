@@ -246,7 +246,7 @@ export class World {
     return { absent: { dead: new Set(), condemned: run.absent.condemned } } as unknown as Run
   }
 
-  private async parent(snapshots: Snapshots): Promise<string[]> {
+  async parent(snapshots: Snapshots): Promise<string[]> {
     return (await snapshots.list()).snapshots.flatMap(({ record }) => this.chunksOf(record))
   }
 

@@ -84,7 +84,7 @@ export async function rewriteSnapshot(
  * What stays is taken over, so it must be in no pack that a prune has named: rule 3 of the protocol. Asked only where there are
  * such packs. Of a repair, of whose origin something is nowhere, entry by entry.
  */
-async function requireKept(
+export async function requireKept(
   engine: EngineContext,
   run: RunContext,
   lease: Lease,

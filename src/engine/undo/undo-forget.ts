@@ -58,7 +58,7 @@ async function undo(engine: EngineContext, ref: string, run: RunContext): Promis
 }
 
 /** From here on a prune waits for this run; the copy is read after that, and then the index. */
-async function bringBack(
+export async function bringBack(
   engine: EngineContext,
   run: RunContext,
   lease: Lease,
