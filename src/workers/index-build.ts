@@ -54,7 +54,10 @@ class IndexBuild implements Service {
     const damaged: DamagedFragment[] = []
     for (const { key, bytes } of fragments) {
       try {
-        this.addPacks(this.open(key, bytes))
+        const { packs, raw } = this.open(key, bytes)
+        this.addPacks(packs)
+        // Left to the collector, those of a large index would be held together.
+        release(raw)
       } catch (error) {
         if (!BackupError.is(error)) throw error
         const isNewEpoch = error.details.reason === 'epoch'
@@ -74,7 +77,7 @@ class IndexBuild implements Service {
     return tables
   }
 
-  private open(key: string, bytes: Uint8Array): PackFacts[] {
+  private open(key: string, bytes: Uint8Array): { packs: PackFacts[]; raw: Uint8Array } {
     const { raw } = this.vault.opener.open(bytes, 0, {
       cls: 'index',
       bind: key,
@@ -86,7 +89,7 @@ class IndexBuild implements Service {
     try {
       const { packs } = decodeFragment(raw)
       for (const pack of packs) decodeDirectory(pack.directory)
-      return packs
+      return { packs, raw }
     } catch (error) {
       if (!(error instanceof MalformedBytes)) throw error
       throw new BackupError('OBJECT_CORRUPT', `Index fragment ${key} cannot be read: ${error.message}.`, {

@@ -4,7 +4,7 @@ import { linkAbort } from '../../util/abort.ts'
 import type { SelectorPlain } from '../../workers/entry-selector.ts'
 import { type EntryPlace, formatEntryPath } from '../browse/entry-path.ts'
 import { findSnapshot } from '../load-snapshots.ts'
-import { withReading } from '../reading.ts'
+import { type Reading, withReading } from '../reading.ts'
 import { withReadingItems } from '../reading-items.ts'
 import { type RunContext, withQuietRun } from '../run-context.ts'
 import { describeOptions } from '../run-report.ts'
@@ -18,6 +18,8 @@ import { assertSources, selectorPlain } from './selection.ts'
 
 /** Changes kept in memory, a few hundred bytes each. Who lists more has them found again. */
 const KEPT_CHANGES = 10_000
+/** All is merged in one session: a second thread would cost memory and do nothing. */
+const THREADS = 1
 
 export function diff(engine: EngineContext, options: DiffOptions): Promise<Diff> {
   const call = { verb: 'diff' as const, options, describe: describeOptions(options) }
@@ -55,13 +57,14 @@ async function fill(
 ): Promise<void> {
   run.progress.phase('compare')
   run.progress.total({ items: pairs.reduce((sum, pair) => sum + entriesOf(pair), 0) })
-  await withReading(engine, run.signal, async (reading) => {
+  const merge = async (reading: Reading): Promise<void> => {
     for await (const { source, batch, passed } of mergeTrees(reading, pairs, select)) {
       log.add(source, batch)
       const { lastPath } = batch
       run.progress.add({ items: passed, ...(lastPath && { currentPath: formatEntryPath(source, lastPath) }) })
     }
-  })
+  }
+  await withReading(engine, run.signal, merge, THREADS)
 }
 
 function entriesOf({ base, head }: SourcePair): number {
