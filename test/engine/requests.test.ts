@@ -7,7 +7,16 @@ import { file, noise } from './browse-fixture.ts'
 import { type Far, farPlace, KEY } from './requests-support.ts'
 
 const OPEN = ['get config', 'get keys', 'list config', 'list keys']
-const UNCHANGED = ['put runs', 'list gc', 'list config', 'list snapshots', 'list index', 'put snapshots', 'delete runs', 'put reports']
+const UNCHANGED = [
+  'put runs',
+  'list gc',
+  'list config',
+  'list snapshots',
+  'list index',
+  'put snapshots',
+  'delete runs',
+  'put reports',
+]
 
 let far: Far
 

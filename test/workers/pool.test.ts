@@ -216,7 +216,7 @@ describe('workerPool', () => {
       { thread: 1 },
       { eager: 1 as never },
       { file: '' },
-      { file: import.meta.dirname + '/no-such-worker.js' },
+      { file: `${import.meta.dirname}/no-such-worker.js` },
       { file: 'file:///no-such-worker.js' },
       { file: new URL('data:text/javascript,0') },
       { file: 1 as never },

@@ -37,7 +37,8 @@ async function opposite(one: BackupEngine, other: BackupEngine): Promise<[Forget
   return plans as [ForgetPlan, ForgetPlan]
 }
 
-const begin = (engine: BackupEngine, plan: ForgetPlan) => codeOf(engine.forget(plan, { confirm: plan.digest, deadRunMs: 180_000 }))
+const begin = (engine: BackupEngine, plan: ForgetPlan) =>
+  codeOf(engine.forget(plan, { confirm: plan.digest, deadRunMs: 180_000 }))
 /** Time goes on until it is over. */
 const carryOut = (engine: BackupEngine, plan: ForgetPlan): Promise<string> => clock.until(begin(engine, plan))
 
