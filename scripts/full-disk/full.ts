@@ -4,7 +4,7 @@
  */
 import { createReadStream, existsSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import type { BackupEngine } from '../../src/index.ts'
+import { type BackupEngine, workerPool } from '../../src/index.ts'
 import { look } from '../soak/look.ts'
 import { mixed, seeded } from '../soak/noise.ts'
 import { type SmallDisk, smallDisk } from './disk.ts'
@@ -35,9 +35,10 @@ export type Victim = (typeof VICTIMS)[number]
 
 export async function fillDisks(options: FullOptions): Promise<Round[]> {
   const rounds: Round[] = []
+  await using workers = workerPool()
   for (let n = 0; n < options.rounds; n++) {
     for (const victim of VICTIMS) {
-      const round = await oneRound(victim, mixed(options.seed, n, victim), options)
+      const round = await oneRound(victim, mixed(options.seed, n, victim), workers, options)
       options.say(`${victim}: ${Math.round(round.leftBytes / 2 ** 10)} KiB left, ${round.end}`)
       rounds.push(round)
     }
@@ -45,7 +46,10 @@ export async function fillDisks(options: FullOptions): Promise<Round[]> {
   return rounds
 }
 
+type Workers = ReturnType<typeof workerPool>
+
 interface Scene {
+  readonly workers: Workers
   readonly disk: SmallDisk
   readonly tree: string
   readonly bytes: number
@@ -57,13 +61,19 @@ interface Scene {
   readonly repository: string
 }
 
-async function oneRound(victim: Victim, seed: number, { folder, diskBytes }: FullOptions): Promise<Round> {
+async function oneRound(
+  victim: Victim,
+  seed: number,
+  workers: Workers,
+  { folder, diskBytes }: FullOptions,
+): Promise<Round> {
   const at = join(folder, `round-${seed}`)
   const disk = smallDisk(join(at, 'disk'), diskBytes)
   const tree = join(at, 'tree')
   try {
     const bytes = Math.floor(diskBytes / 4)
     const scene = {
+      workers,
       disk,
       tree,
       bytes,
@@ -90,8 +100,8 @@ const ROUNDS: Readonly<Record<Victim, (scene: Scene) => Promise<Played>>> = {
   'temporary files': fullUnderTemporaryFiles,
 }
 
-async function fullUnderBackup({ disk, tree, bytes, seed, random, aside }: Scene): Promise<Played> {
-  const engine = await openOn(join(disk.path, 'repository'), tree)
+async function fullUnderBackup({ workers, disk, tree, bytes, seed, random, aside }: Scene): Promise<Played> {
+  const engine = await openOn(join(disk.path, 'repository'), tree, { workers })
   try {
     const committed = [await commit(engine, tree)]
     makeTree(tree, seed + 1, bytes)
@@ -110,8 +120,8 @@ async function fullUnderBackup({ disk, tree, bytes, seed, random, aside }: Scene
 }
 
 /** Not a byte is free, and what is forgotten has to make room for what comes next. */
-async function fullUnderPrune({ disk, tree, bytes, seed, aside }: Scene): Promise<Played> {
-  const engine = await openOn(join(disk.path, 'repository'), tree)
+async function fullUnderPrune({ workers, disk, tree, bytes, seed, aside }: Scene): Promise<Played> {
+  const engine = await openOn(join(disk.path, 'repository'), tree, { workers })
   try {
     const old = await commit(engine, tree)
     makeTree(tree, seed + 1, bytes / 2)
@@ -139,8 +149,8 @@ async function forgetAndPrune(engine: BackupEngine, snapshot: string) {
   return await engine.prune(prune, { confirm: prune.digest })
 }
 
-async function fullUnderRestore({ disk, tree, bytes, random, aside, repository }: Scene): Promise<Played> {
-  const engine = await openOn(repository, tree)
+async function fullUnderRestore({ workers, disk, tree, bytes, random, aside, repository }: Scene): Promise<Played> {
+  const engine = await openOn(repository, tree, { workers })
   try {
     const committed = await commit(engine, tree)
     disk.fill(random() * 0.9 * bytes)
@@ -175,7 +185,7 @@ function halfWritten(root: string, { look: expected }: Committed, isWhole = fals
 }
 
 /** A backup and a restore do not need the cache, and say when it is of no use. */
-async function fullUnderCache({ disk, tree, random, aside, repository }: Scene): Promise<Played> {
+async function fullUnderCache({ workers, disk, tree, random, aside, repository }: Scene): Promise<Played> {
   const cache = { directory: join(disk.path, 'cache') }
   mkdirSync(cache.directory)
   disk.fill(random() * 32 * 1024)
@@ -186,7 +196,7 @@ async function fullUnderCache({ disk, tree, random, aside, repository }: Scene):
   const problems: string[] = []
   for (const isFull of [true, false]) {
     if (!isFull) disk.clear()
-    const engine = await openOn(repository, tree, { cache, logger })
+    const engine = await openOn(repository, tree, { cache, logger, workers })
     try {
       committed.push(await commit(engine, tree))
       problems.push(...(await compareAll(engine, committed, aside)))
@@ -203,9 +213,17 @@ function codeIn(fields: object): string {
 }
 
 /** A drill restores into the temporary folder, and a ZIP that comes as a stream is kept there. */
-async function fullUnderTemporaryFiles({ disk, tree, bytes, random, aside, repository }: Scene): Promise<Played> {
+async function fullUnderTemporaryFiles({
+  workers,
+  disk,
+  tree,
+  bytes,
+  random,
+  aside,
+  repository,
+}: Scene): Promise<Played> {
   const before = process.env.TMPDIR
-  const engine = await openOn(repository, tree)
+  const engine = await openOn(repository, tree, { workers })
   const zip = `${aside}.zip`
   try {
     const committed = await commit(engine, tree)

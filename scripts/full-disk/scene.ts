@@ -16,7 +16,7 @@ import { mixed, noise } from '../soak/noise.ts'
 const KEY = rawKey(new Uint8Array(32).fill(13))
 const EPOCH = 1_600_000_000
 /** Of all the files but one. */
-const FILE_BYTES = 512 * 1024
+const FILE_BYTES = 256 * 1024
 const FOLDERS = 5
 
 /** New contents for each seed: a large file of an eighth of it all, and small ones. */

@@ -151,7 +151,8 @@ class Prune {
       ...strays,
     ]
     await deletePacks(names, { records, signal }, (packs) => onDeleted?.(packs))
-    if (!isMerged) await mergeDead(this.options, dead)
+    // If there is still no room, the next prune does it.
+    if (!isMerged) await this.merge(dead)
     await tidyGc({ ...this.options, self })
     await tidyRuns({ ...this.options, self }, this.rules.keepsCommittedRuns)
     await tidyTrash(found.roots.unended, this.options)

@@ -5,6 +5,7 @@
  */
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { BackupError } from '../../errors.ts'
 import { isGc, isPack, isRun, isSnapshot, isTrash } from '../wrappers/key-classes.ts'
 import { errnoOf, ignore } from './errno.ts'
 
@@ -33,7 +34,9 @@ export class Reserve {
     try {
       return await run()
     } catch (error) {
-      if (!FULL.has(errnoOf(error) ?? '') || !helpsToFree(key, ifAbsent) || !(await this.#cut(bytes))) throw error
+      const errno = errnoOf(error) ?? ''
+      if (!FULL.has(errno) || !helpsToFree(key, ifAbsent)) throw error
+      if (!(await this.#cut(bytes))) throw nothingLeft(key, errno, error)
       return await run()
     }
   }
@@ -80,6 +83,16 @@ export class Reserve {
       if (errnoOf(error) === undefined) throw error
     }
   }
+}
+
+/** Somebody has deleted the reserve, or used it up by prunes that were killed again and again. */
+function nothingLeft(key: string, errno: string, cause: unknown): BackupError {
+  return new BackupError('TARGET_FULL', `there is no room left for ${key}, and none that was set aside (${errno})`, {
+    origin: 'target',
+    details: { operation: 'put', key, errno },
+    hint: 'A prune has to put some small objects before it can delete: free 1 MiB on that disk by other means, then forget and prune.',
+    cause,
+  })
 }
 
 async function fill(path: string, from: number): Promise<void> {
