@@ -1,16 +1,16 @@
 /**
- * `npm run soak:disk [-- --kills 100 --far 6 --fills 8 --megabytes 256 --seed N --write]`: backups and restores are killed at
+ * `npm run soak:disk [-- --kills 100 --far 6 --fills 8 --megabytes 256 --seed N --sum FILE --write]`: backups and restores are killed at
  * random and made again, to see what is done twice; and small disks fill up under everything. Exit code 1: something is lost, not
- * exact, half-written, or does not go on. Needs the right to mount (root). Everything is in one temporary folder, and one bucket.
+ * exact, half-written, or does not go on. `--sum`: adds up what several calls have found, in that file. Needs the right to mount (root). Everything is in one temporary folder, and one bucket.
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { startS3 } from '../test/servers/s3.ts'
-import { fillDisks } from './full-disk/full.ts'
-import { type KillResult, killAtRandom } from './full-disk/kills.ts'
-import { reportDisks } from './full-disk/report.ts'
+import { fillDisks, type Round } from './full-disk/full.ts'
+import { addKills, type KillResult, killAtRandom, NO_KILLS } from './full-disk/kills.ts'
+import { type Found, reportDisks } from './full-disk/report.ts'
 import { type Ground, localGround, s3Ground } from './soak/ground.ts'
 import { writeReport } from './soak/report.ts'
 
@@ -21,6 +21,7 @@ const { values } = parseArgs({
     fills: { type: 'string', default: '8' },
     megabytes: { type: 'string', default: '256' },
     seed: { type: 'string', default: `${Date.now() % 1_000_000}` },
+    sum: { type: 'string' },
     write: { type: 'boolean', default: false },
   },
 })
@@ -48,22 +49,38 @@ async function main(): Promise<void> {
         say,
       })
     }
-    const near = await killed(localGround(join(folder, 'repository')), kills)
+    const near = kills > 0 ? await killed(localGround(join(folder, 'repository')), kills) : NO_KILLS
     rmSync(join(folder, 'repository'), { recursive: true, force: true })
-    const away = far > 0 ? await inBucket((ground) => killed(ground, far)) : undefined
-    const rounds = []
+    const away = far > 0 ? await inBucket((ground) => killed(ground, far)) : NO_KILLS
+    const rounds: Round[] = []
     for (let n = 0; n < fills; n++) {
       const diskBytes = DISKS_MIB[n % DISKS_MIB.length]! * MIB
       rounds.push(...(await fillDisks({ folder, seed: seed + n, diskBytes, rounds: 1, say })))
     }
-    const text = reportDisks({ command, megabytes, near, away, rounds })
+    const found = summed({ near, away, rounds }, values.sum)
+    const text = reportDisks({ command, megabytes, ...found })
     console.log(text)
-    const problems = [near, ...(away ? [away] : []), ...rounds].flatMap((each) => each.problems)
+    const problems = [found.near, found.away, ...found.rounds].flatMap((each) => each.problems)
     if (problems.length > 0) process.exitCode = 1
     else if (values.write) writeReport('soak disk', text)
   } finally {
     rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
   }
+}
+
+/** With what is in the file, which has the sum afterwards. */
+function summed(found: Found, file: string | undefined): Found {
+  if (file === undefined) return found
+  const before: Found = existsSync(file)
+    ? JSON.parse(readFileSync(file, 'utf8'))
+    : { near: NO_KILLS, away: NO_KILLS, rounds: [] }
+  const sum = {
+    near: addKills(before.near, found.near),
+    away: addKills(before.away, found.away),
+    rounds: [...before.rounds, ...found.rounds],
+  }
+  writeFileSync(file, JSON.stringify(sum))
+  return sum
 }
 
 async function inBucket<T>(body: (ground: Ground) => Promise<T>): Promise<T> {

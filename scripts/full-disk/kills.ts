@@ -43,6 +43,23 @@ export interface KillResult {
   readonly problems: readonly string[]
 }
 
+export const NO_KILLS: KillResult = { backups: noWork(), restores: noWork(), problems: [] }
+
+export function addKills(one: KillResult, other: KillResult): KillResult {
+  const add = (a: Work, b: Work): Work => ({
+    kills: a.kills + b.kills,
+    tooLate: a.tooLate + b.tooLate,
+    bytes: a.bytes + b.bytes,
+    repeatedBytes: a.repeatedBytes + b.repeatedBytes,
+    killedBytes: a.killedBytes + b.killedBytes,
+  })
+  return {
+    backups: add(one.backups, other.backups),
+    restores: add(one.restores, other.restores),
+    problems: [...one.problems, ...other.problems],
+  }
+}
+
 interface Life {
   readonly isKilled: boolean
   readonly ms: number

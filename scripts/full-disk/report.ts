@@ -3,22 +3,26 @@ import { bytes } from '../demo/format.ts'
 import { type Round, VICTIMS } from './full.ts'
 import type { KillResult, Work } from './kills.ts'
 
-export interface DiskReport {
+export interface Found {
+  readonly near: KillResult
+  /** In a bucket. */
+  readonly away: KillResult
+  readonly rounds: readonly Round[]
+}
+
+export interface DiskReport extends Found {
   readonly command: string
   readonly megabytes: number
-  readonly near: KillResult
-  readonly away: KillResult | undefined
-  readonly rounds: readonly Round[]
 }
 
 export function reportDisks({ command, megabytes, near, away, rounds }: DiskReport): string {
   const kills = [
     ['backup into a folder', near.backups],
-    ...(away ? [['backup into a bucket', away.backups] as const] : []),
+    ['backup into a bucket', away.backups],
     ['restore from a folder', near.restores],
-    ...(away ? [['restore from a bucket', away.restores] as const] : []),
+    ['restore from a bucket', away.restores],
   ] as readonly (readonly [string, Work])[]
-  const lost = [near, ...(away ? [away] : []), ...rounds].flatMap(({ problems }) => problems)
+  const lost = [near, away, ...rounds].flatMap(({ problems }) => problems)
   return [
     '```sh',
     command,
