@@ -75,14 +75,18 @@ class IngestService implements Service {
 
   /** Calls run one after the other, though they may be sent ahead: the worker never waits for the main thread. */
   call(method: string, args: unknown): Promise<unknown> {
-    const next = this.last.then(() => this.run(method, args))
+    if (method === 'read') return this.read(args as ReadJob)
+    return this.inTurn(() => this.run(method, args))
+  }
+
+  private inTurn<T>(body: () => T | Promise<T>): Promise<T> {
+    const next = this.last.then(body)
     this.last = next.catch(() => undefined)
     return next
   }
 
   private run(method: string, args: unknown): unknown {
     this.host.throwIfAborted()
-    if (method === 'read') return this.read(args as ReadJob)
     if (method === 'data') return this.data(args as StreamPiece)
     if (method === 'end') return this.end(args as StreamTail)
     if (method === 'claims') return this.store.addClaims(args as IdTablePlain)
@@ -95,8 +99,9 @@ class IngestService implements Service {
     this.source = source
   }
 
+  /** While its attributes are asked for the next job is read. */
   private async read(job: ReadJob): Promise<Moved> {
-    const results = await this.readAll(job)
+    const results = await this.inTurn(() => this.readAll(job))
     // After what the fingerprints stand for: an attribute that is set meanwhile shows in the next backup's ctime.
     if (job.xattrs) await results.addXattrs(job)
     return results.take()

@@ -1,5 +1,5 @@
 /** The system calls of a scan: undefined where the thing is gone, a BackupError where the system refuses. Paths are latin1. */
-import { type BigIntStats, type Dirent, lstatSync, readdirSync, readlinkSync, statSync } from 'node:fs'
+import { type BigIntStats, type Dirent, lstatSync, opendirSync, readdirSync, readlinkSync, statSync } from 'node:fs'
 import { isGone, nativePath, readFailure, systemCode } from './stat.ts'
 
 const BIGINT = { bigint: true, throwIfNoEntry: false } as const
@@ -43,28 +43,48 @@ export function namesIn(absolute: string): Names | undefined {
   }
 }
 
-/** With the types that the listing gives for next to nothing. */
-export function typedNamesIn(absolute: string): Names | undefined {
-  const entries = typedEntries(absolute)
-  if (entries === undefined) return namesIn(absolute)
+/** Of the folder itself. Of a larger one not all entries are held as objects at once: a million of them take 200 MB. */
+const LARGE_FOLDER_BYTES = 512 * 1024
+
+/** With the types that the listing gives for next to nothing. `sizeBytes`: of the folder itself. */
+export function typedNamesIn(absolute: string, sizeBytes: number): Names | undefined {
   const names: string[] = []
   const folders = new Set<string>()
-  for (const entry of entries) {
+  const take = (entry: Dirent): void => {
     names.push(entry.name)
     if (entry.isDirectory()) folders.add(entry.name)
   }
-  return { names: names.sort(), folders }
+  const isTyped = sizeBytes > LARGE_FOLDER_BYTES ? takeInParts(absolute, take) : takeAtOnce(absolute, take)
+  return isTyped ? { names: names.sort(), folders } : namesIn(absolute)
 }
 
+const TYPED = { withFileTypes: true, encoding: 'latin1' as BufferEncoding } as const
+
 /**
- * Undefined where this does not work. Some file systems give no types; Node then looks at each entry, by a path that is
+ * False where this does not work. Some file systems give no types; Node then looks at each entry, by a path that is
  * wrong for a name beyond ASCII, and fails as if the folder were gone when a single entry is.
  */
-function typedEntries(absolute: string): Dirent[] | undefined {
+function takeAtOnce(absolute: string, take: (entry: Dirent) => void): boolean {
   try {
-    return readdirSync(nativePath(absolute), { withFileTypes: true, encoding: 'latin1' as BufferEncoding }) as Dirent[]
+    for (const entry of readdirSync(nativePath(absolute), TYPED) as Dirent[]) take(entry)
+    return true
   } catch {
-    return undefined
+    return false
+  }
+}
+
+/** The same for a large folder; for a small one it takes longer. */
+function takeInParts(absolute: string, take: (entry: Dirent) => void): boolean {
+  try {
+    const folder = opendirSync(nativePath(absolute) as string, { encoding: TYPED.encoding, bufferSize: 4096 })
+    try {
+      for (let entry = folder.readSync(); entry !== null; entry = folder.readSync()) take(entry)
+    } finally {
+      folder.closeSync()
+    }
+    return true
+  } catch {
+    return false
   }
 }
 

@@ -104,7 +104,7 @@ export class TreeScanner extends EntryTaker {
   }
 
   private openRootFolder(root: ScanRoot, stat: BigIntStats): void {
-    const names = this.namesIn(root.path || '/')
+    const names = this.namesIn(root.path || '/', stat)
     if (names === undefined) throw rootMissing(root.path)
     const whole = !this.selection.hasIncludes
     const frame = { absolute: `${root.path}/`, relative: '', ...names, next: 0, whole, stat }
@@ -201,7 +201,7 @@ export class TreeScanner extends EntryTaker {
     const { absolute, relative, stat, whole } = found
     if (this.excluded.has(absolute, stat)) return
     if (!whole && !this.selection.mayInclude(latin1ToUser(relative))) return
-    const listed = this.isEntered(found) ? this.namesBelow(absolute, relative) : NO_NAMES
+    const listed = this.isEntered(found) ? this.namesBelow(found) : NO_NAMES
     if (listed === undefined) {
       this.vanished++
       return
@@ -220,17 +220,17 @@ export class TreeScanner extends EntryTaker {
   }
 
   /** What cannot be listed is kept as a folder without content, and said. */
-  private namesBelow(absolute: string, relative: string): Names | undefined {
+  private namesBelow({ absolute, relative, stat }: Found): Names | undefined {
     try {
-      return this.namesIn(absolute)
+      return this.namesIn(absolute, stat)
     } catch (error) {
       this.leaveOut(relative, error)
       return NO_NAMES
     }
   }
 
-  private namesIn(absolute: string): Names | undefined {
-    return this.listing && !this.plan.followSymlinks ? typedNamesIn(absolute) : namesIn(absolute)
+  private namesIn(absolute: string, { size }: BigIntStats): Names | undefined {
+    return this.listing && !this.plan.followSymlinks ? typedNamesIn(absolute, Number(size)) : namesIn(absolute)
   }
 
   protected override emit(meta: EntryMeta, stat: BigIntStats, flags: number): void {
