@@ -29,6 +29,11 @@ const { values } = parseArgs({
 const MIB = 2 ** 20
 const DISKS_MIB = [64, 96, 128, 200]
 
+let isOver = false
+process.once('SIGTERM', () => {
+  isOver = true
+})
+
 async function main(): Promise<void> {
   const [kills, far, fills] = [Number(values.kills), Number(values.far), Number(values.fills)]
   const [megabytes, seed] = [Number(values.megabytes), Number(values.seed)]
@@ -47,13 +52,14 @@ async function main(): Promise<void> {
         bytes: megabytes * MIB,
         rounds: Math.ceil(count / 2),
         say,
+        isOver: () => isOver,
       })
     }
     const near = kills > 0 ? await killed(localGround(join(folder, 'repository')), kills) : NO_KILLS
     rmSync(join(folder, 'repository'), { recursive: true, force: true })
     const away = far > 0 ? await inBucket((ground) => killed(ground, far)) : NO_KILLS
     const rounds: Round[] = []
-    for (let n = 0; n < fills; n++) {
+    for (let n = 0; n < fills && !isOver; n++) {
       const diskBytes = DISKS_MIB[n % DISKS_MIB.length]! * MIB
       rounds.push(...(await fillDisks({ folder, seed: seed + n, diskBytes, rounds: 1, say })))
     }

@@ -24,6 +24,8 @@ export interface KillOptions {
   /** Each kills one backup and one restore. */
   readonly rounds: number
   readonly say: (text: string) => void
+  /** True: ends after the round that it is in. */
+  readonly isOver?: () => boolean
 }
 
 /** All of the work that was to be done, and what was done of it a second time. */
@@ -68,7 +70,7 @@ interface Life {
 export async function killAtRandom(options: KillOptions): Promise<KillResult> {
   const result = { backups: noWork(), restores: noWork(), problems: [] as string[] }
   const expected: { backup: number; restore: number } = { backup: 0, restore: 0 }
-  for (let n = -1; n < options.rounds; n++) {
+  for (let n = -1; n < options.rounds && !options.isOver?.(); n++) {
     const isFirst = n < 0
     const round = new KillRound(options, mixed(options.seed, n), expected)
     try {
