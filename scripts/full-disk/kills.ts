@@ -117,7 +117,8 @@ class KillRound {
     if (result) {
       const uploaded = before + committed
       result.backups.bytes += bytes
-      result.backups.killedBytes += before
+      // Where it was done before it could be killed, nothing was done after it.
+      result.backups.killedBytes += committed > 0 ? before : 0
       result.backups.repeatedBytes += Math.max(0, uploaded - bytes)
     }
     const snapshot = await this.newest(result?.problems)
