@@ -1,4 +1,4 @@
-/** Everything but packs: configs, key slots, snapshots, notes, reports. All read anew: what an engine remembers proves nothing. */
+/** Everything but packs: configs, key slots, snapshots, forgotten ones, notes, reports. All read anew: what an engine remembers proves nothing. */
 import { BackupError } from '../../errors.ts'
 import type { Finding } from '../../events.ts'
 import { checkKeys as checkRepositoryKeys } from '../../repository/keys/check-keys.ts'
@@ -7,6 +7,7 @@ import { Notes } from '../../repository/notes.ts'
 import type { DamagedObject } from '../../repository/records-listing.ts'
 import { Reports } from '../../repository/reports.ts'
 import { type SnapshotInfo, Snapshots } from '../../repository/snapshots.ts'
+import { TrashListing } from '../../repository/trash.ts'
 import { resolveSnapshot } from '../snapshot-ref.ts'
 import { viewSnapshot } from '../snapshot-view.ts'
 import type { CheckWork } from './check-work.ts'
@@ -82,5 +83,14 @@ export async function checkReports({ engine, signal, findings }: CheckWork): Pro
   const { damaged } = await new Reports(engine.repository.repository.records).list({ signal })
   for (const { key, error } of damaged) {
     findings.add(key, { code: error.code, message: error.message, severity: 'warning', fix: 'Delete the report.' })
+  }
+}
+
+/** Forgotten snapshots: one that cannot be read cannot be brought back, and what it needs is not known. */
+export async function checkTrash({ engine, signal, findings }: CheckWork): Promise<void> {
+  const { damaged } = await new TrashListing(engine.repository.repository.records).list({ signal })
+  for (const { key, error } of damaged) {
+    const fix = 'Nothing is pruned until it is put back from a copy of the repository, or dropped by a repair.'
+    findings.add(key, { code: error.code, message: error.message, severity: 'warning', fix })
   }
 }

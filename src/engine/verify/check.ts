@@ -2,7 +2,7 @@
 import type { Finding } from '../../events.ts'
 import type { SnapshotInfo } from '../../repository/snapshots.ts'
 import type { Reading } from '../reading.ts'
-import { checkKeys, checkReports, chooseSnapshots } from './check-records.ts'
+import { checkKeys, checkReports, checkTrash, chooseSnapshots } from './check-records.ts'
 import { CheckSessions } from './check-sessions.ts'
 import { type CheckWork, withThreads } from './check-work.ts'
 import { type Inventory, type KnownPack, takeInventory } from './inventory.ts'
@@ -37,6 +37,7 @@ export async function check(work: CheckWork): Promise<CheckResult> {
   progress.phase('list')
   await checkKeys(work)
   const { infos, unreadable } = await chooseSnapshots(work)
+  if (options.snapshots === 'all') await checkTrash(work)
   if (options.level === 'data' && options.snapshots === 'all') await checkReports(work)
   const proofs = new Proofs(engine.repository.repository.records)
   await proofs.load(signal)
