@@ -158,8 +158,9 @@ describe('settings of a role', () => {
     array_nulls: 'off',
     standard_conforming_strings: 'off',
     default_transaction_read_only: 'on',
-    idle_session_timeout: '50ms',
-    idle_in_transaction_session_timeout: '50ms',
+    // Long enough that a busy machine gets from connecting to the first statement.
+    idle_session_timeout: '250ms',
+    idle_in_transaction_session_timeout: '250ms',
   }
 
   it.each(Object.entries(SETTINGS))(

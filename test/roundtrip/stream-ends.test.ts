@@ -53,11 +53,17 @@ describe.each(modes)('streams that go wrong, $name', ({ over }) => {
   )
 
   it.each(['listen', 'do not listen'] as const)('that %s are all left within a second of an abort', async (how) => {
-    let [opened, returned] = [0, 0]
+    let [opened, returned, abortedAt] = [0, 0, 0]
+    const controller = new AbortController()
+    const abort = (): void => {
+      abortedAt = performance.now()
+      controller.abort()
+    }
     const stream = (path: string): SourceEntry =>
       entry(path, {
         open({ signal }) {
-          opened++
+          // When all that are read at once are open, and a little later: they are waiting by then.
+          if (++opened === 3) setTimeout(abort, 100)
           const wait = (): Promise<never> =>
             new Promise((_, reject) => {
               if (how === 'listen') signal.addEventListener('abort', () => reject(signal.reason))
@@ -77,12 +83,6 @@ describe.each(modes)('streams that go wrong, $name', ({ over }) => {
     const target = memoryTarget()
     const paths = ['a', 'b', 'c', 'd', 'e']
     const engine = await openEngine([source([paths.map(stream)], 3)], { target, ...over })
-    const controller = new AbortController()
-    let abortedAt = 0
-    setTimeout(() => {
-      abortedAt = performance.now()
-      controller.abort()
-    }, 150)
     expect(await codeOf(engine.backup({ signal: controller.signal }))).toBe('ABORTED')
     expect(performance.now() - abortedAt).toBeLessThan(1000)
     expect(opened).toBe(3)

@@ -56,9 +56,9 @@ describe('ranges for the jobs of a window', () => {
     const { reading, asked } = fakeReading(true)
     const fetches = new FetchAhead(reading, jobs)
     const first = fetches.take(jobs[0]!)
-    expect(asked.map(({ pack }) => pack)).toEqual(['0', '1'])
+    expect(asked.map(({ pack }) => pack)).toEqual(['0', '1', '2', '3'])
     await first
-    expect(asked.map(({ pack }) => pack)).toEqual(['0', '1', '2'])
+    expect(asked.map(({ pack }) => pack)).toEqual(['0', '1', '2', '3', '4'])
   })
 
   it('are fetched one by one, when they are needed, from a near target', async () => {
