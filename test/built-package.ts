@@ -40,7 +40,7 @@ export async function installBuilt(): Promise<Installed> {
     folder,
     node: (script, args = [], added = {}) => {
       const env = { ...process.env, BACKUP_PASSPHRASE: 'only for tests', ...added }
-      return run(process.execPath, [join(folder, script), ...args], { cwd: folder, env, timeout: 30_000 })
+      return run(process.execPath, [join(folder, script), ...args], { cwd: folder, env, timeout: 100_000 })
     },
     remove: () => rmSync(folder, { recursive: true, force: true }),
   }

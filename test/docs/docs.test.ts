@@ -131,7 +131,7 @@ describe('the blocks of all pages', () => {
     expect(stdout).toContain("modified { id: '1' }")
     expect(stdout).toMatch(/\(this one\)[\s\S]*generation 2; first can read it\ndone \d+/)
     expect(await queryRows(database.url, 'SELECT * FROM orders')).toEqual([{ id: 1, t: 'uno' }])
-  }, 60_000)
+  }, 120_000)
 
   it('load a database with psql, where there is one', async () => {
     const found = await run('sh', ['-c', 'command -v createdb && command -v psql']).then(
