@@ -7,7 +7,7 @@ import { existsSync, lstatSync, readdirSync, readFileSync, rmSync } from 'node:f
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Ground } from '../soak/ground.ts'
-import { differences, type Look, look } from '../soak/look.ts'
+import { differences, look } from '../soak/look.ts'
 import { mixed, seeded } from '../soak/noise.ts'
 import { targetOf } from '../soak/settings.ts'
 import type { Orders } from './child.ts'
@@ -122,11 +122,12 @@ class KillRound {
       result.backups.repeatedBytes += Math.max(0, uploaded - bytes)
     }
     const snapshot = await this.newest(result?.problems)
-    await this.twice('restore', result?.restores, snapshot, (done) => {
+    await this.twice('restore', result?.restores, snapshot, () => {
       if (!result) return
-      const { whole, all } = this.restored(wanted)
-      result.restores.killedBytes += done ? 0 : all
-      result.restores.repeatedBytes += done ? 0 : all - whole
+      // A restore begins anew, so all that one has written which was killed is written again.
+      const written = bytesBelow(this.to)
+      result.restores.killedBytes += written
+      result.restores.repeatedBytes += written
     })
     if (result) result.restores.bytes += bytes
     result?.problems.push(...differences(wanted, look(join(this.to, 'data'))))
@@ -137,7 +138,7 @@ class KillRound {
     what: Orders['what'],
     work: Work | undefined,
     snapshot = '',
-    killed: (isDone: boolean) => void = () => {},
+    killed: () => void = () => {},
   ): Promise<[number, number]> {
     rmSync(this.journal, { force: true })
     const after = work && this.random() * this.expected[what]
@@ -147,12 +148,13 @@ class KillRound {
       return [this.sent(), 0]
     }
     const before = this.sent()
-    killed(!first.isKilled)
-    if (!first.isKilled) {
+    // A folder that has its name is whole: that came before the process could say so.
+    if (!first.isKilled || (what === 'restore' && existsSync(join(this.to, 'data')))) {
       work.tooLate++
       return [before, 0]
     }
     work.kills++
+    killed()
     await this.live(what, snapshot, undefined)
     return [before, this.sent() - before]
   }
@@ -185,20 +187,6 @@ class KillRound {
     return readFileSync(this.journal, 'utf8')
       .split('\n')
       .reduce((sum, line) => sum + Number(line), 0)
-  }
-
-  /** Of what lies there after a kill: files that are whole, which the next restore finds done, and all there is. */
-  private restored(wanted: Look): { whole: number; all: number } {
-    const root = join(this.to, 'data')
-    const found = existsSync(root) ? look(root).paths : {}
-    let [whole, all] = [0, bytesBelow(this.to)]
-    for (const [path, facts] of Object.entries(found)) {
-      if (facts.split(' ').at(-1) !== wanted.paths[path]?.split(' ').at(-1)) continue
-      const stat = lstatSync(join(root, path))
-      if (stat.isFile()) whole += stat.size
-    }
-    all = Math.max(all, whole)
-    return { whole, all }
   }
 
   private async newest(problems: string[] | undefined): Promise<string> {
