@@ -187,7 +187,9 @@ async function startStore({ folder, fsid, monitor }: Layout, config: string): Pr
   const id = randomUUID()
   await until('the monitor', folder, async () => (await ceph('osd', 'new', id)).stdout.trim() === '0')
   await run('ceph-osd', ['-i', '0', '--mkfs', '--osd-uuid', id, '-c', config])
-  await ceph('osd', 'crush', 'add', 'osd.0', '1.0', 'root=default', 'host=localhost')
+  // Refused now and then by a monitor that has only just begun (EPERM, on a busy machine).
+  const add = ['osd', 'crush', 'add', 'osd.0', '1.0', 'root=default', 'host=localhost']
+  await until('the place of the OSD', folder, async () => typeof (await ceph(...add)).stdout === 'string')
   await startDaemon(folder, 'osd', 'ceph-osd', ['-i', '0', '-f', '-c', config])
   await until('the OSD', folder, async () => (await ceph('osd', 'stat')).stdout.includes('1 up'))
 }
