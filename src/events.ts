@@ -1,5 +1,5 @@
 /** What the engine tells while it works: one map of event names (`noun:verb`) to one payload object each. */
-import type { RunResults } from './engine/types.ts'
+import type { RunResults } from './engine/types/index.ts'
 import type { BackupError, ErrorCode, ErrorOrigin, Json } from './errors.ts'
 
 /** Something that went wrong or was left out, yet did not stop the run. */

@@ -1,8 +1,8 @@
 /** Everything that `holdfast` exports. Optional adapters have entries of their own. */
 export { copySnapshots } from './engine/copy/copy-snapshots.ts'
 export { BackupEngine } from './engine/engine.ts'
-export type { History, HistoryFilter } from './engine/history.ts'
-export type * from './engine/types.ts'
+export type { History, HistoryFilter } from './engine/run/history.ts'
+export type * from './engine/types/index.ts'
 export {
   BackupError,
   type BackupErrorOptions,
@@ -86,4 +86,4 @@ export { defineTransform, type Transform, type TransformContext } from './transf
 export { type ZstdOptions, zstd } from './transforms/zstd.ts'
 export { abortError, throwIfAborted } from './util/abort.ts'
 export { type Clock, systemClock } from './util/clock.ts'
-export { type WorkerPoolOptions, workerPool } from './workers/pool.ts'
+export { type WorkerPoolOptions, workerPool } from './workers/threads/pool.ts'

@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { describe, expect, it, vi } from 'vitest'
 import type { BackupError, SourceEntry } from '../src/index.ts'
 import { expectRefused, made } from './bad-input-support.ts'
-import { file, listSource, openEngine, symlink } from './engine/browse-fixture.ts'
+import { file, listSource, openEngine, symlink } from './engine/browse/browse-fixture.ts'
 import { copyOf, keysBelow, look, type MemoryTarget, openOn, scratch } from './faults/support.ts'
 
 // An honest writer refuses hostile paths: here one does not.

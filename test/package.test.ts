@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { writeCommonJs } from '../scripts/commonjs.ts'
-import { PROTOCOL_VERSION } from '../src/workers/limits.ts'
+import { PROTOCOL_VERSION } from '../src/workers/threads/limits.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const PACKED = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'docs']

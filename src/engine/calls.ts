@@ -1,9 +1,9 @@
 /** What the facade's methods do: options are checked, with defaults filled in, and handed to the verb. */
-import { parseBackupOptions } from './options-backup.ts'
-import { parseDoctorOptions } from './options-doctor.ts'
-import { parseDrillOptions } from './options-drill.ts'
-import { parseEraseOptions, parseErasePlan, parsePlanEraseOptions } from './options-erase.ts'
-import { parseDiffOptions, parseEntriesOptions, parseReadOptions, parseSnapshotRef } from './options-look.ts'
+import { parseBackupOptions } from './options/backup.ts'
+import { parseDoctorOptions } from './options/doctor.ts'
+import { parseDrillOptions } from './options/drill.ts'
+import { parseEraseOptions, parseErasePlan, parsePlanEraseOptions } from './options/erase.ts'
+import { parseDiffOptions, parseEntriesOptions, parseReadOptions, parseSnapshotRef } from './options/look.ts'
 import {
   parseForgetOptions,
   parseForgetPlan,
@@ -11,17 +11,17 @@ import {
   parsePlanPruneOptions,
   parsePruneOptions,
   parsePrunePlan,
-} from './options-prune.ts'
-import { parsePlanRepairOptions, parseRepairOptions, parseRepairPlan } from './options-repair.ts'
-import { parsePlanRestoreOptions, parseRestoreOptions, parseRestorePlan } from './options-restore.ts'
-import { parseAnnotateOptions } from './options-retention.ts'
-import { parseStatsOptions } from './options-stats.ts'
-import { parseForgottenOptions, parseForgottenRef, parseUndoForgetOptions } from './options-undo.ts'
-import { parseVerifyOptions } from './options-verify.ts'
-import { parseExportZipOptions, parseImportZipOptions } from './options-zip.ts'
-import { snapshotsVerb, snapshotVerb } from './snapshot-look.ts'
-import type { EngineContext } from './types-context.ts'
-import type { SnapshotFilter, SnapshotRef } from './types-snapshot.ts'
+} from './options/prune.ts'
+import { parsePlanRepairOptions, parseRepairOptions, parseRepairPlan } from './options/repair.ts'
+import { parsePlanRestoreOptions, parseRestoreOptions, parseRestorePlan } from './options/restore.ts'
+import { parseAnnotateOptions } from './options/retention.ts'
+import { parseStatsOptions } from './options/stats.ts'
+import { parseForgottenOptions, parseForgottenRef, parseUndoForgetOptions } from './options/undo.ts'
+import { parseVerifyOptions } from './options/verify.ts'
+import { parseExportZipOptions, parseImportZipOptions } from './options/zip.ts'
+import { snapshotsVerb, snapshotVerb } from './snapshots/look.ts'
+import type { EngineContext } from './types/context.ts'
+import type { SnapshotFilter, SnapshotRef } from './types/snapshot.ts'
 import type { Verbs } from './verbs.ts'
 
 /** A verb of one object of options. */

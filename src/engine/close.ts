@@ -1,7 +1,7 @@
 /** The life of an engine: open, closing, closed. */
 import { BackupError } from '../errors.ts'
 import type { Clock } from '../util/clock.ts'
-import type { RunRegistry } from './runs.ts'
+import type { RunRegistry } from './run/runs.ts'
 
 export interface LifetimeParts {
   clock: Clock

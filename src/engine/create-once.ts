@@ -3,8 +3,8 @@
  * when a run has put its `runs/<id>`, never before.
  */
 import type { Warning } from '../events.ts'
-import type { RunContext } from './run-context.ts'
-import type { EngineContext } from './types-context.ts'
+import type { RunContext } from './run/context.ts'
+import type { EngineContext } from './types/context.ts'
 
 const warned = new WeakSet<RunContext>()
 

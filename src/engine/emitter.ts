@@ -2,7 +2,7 @@
 import { EventEmitter } from 'eventemitter3'
 import type { EngineEvents } from '../events.ts'
 import { callGuarded } from './logger.ts'
-import type { Logger } from './types-engine.ts'
+import type { Logger } from './types/engine.ts'
 
 export type EventName = keyof EngineEvents
 export type Listener<K extends EventName> = (payload: EngineEvents[K]) => void

@@ -6,10 +6,10 @@ import { Lifetime } from './close.ts'
 import { EngineEmitter } from './emitter.ts'
 import { guardLogger } from './logger.ts'
 import { rememberPin } from './pin.ts'
-import { RunQueue } from './run-queue.ts'
-import { RunRegistry } from './runs.ts'
-import type { EngineContext, EngineParts } from './types-context.ts'
-import type { EngineOptions, Logger } from './types-engine.ts'
+import { RunQueue } from './run/queue.ts'
+import { RunRegistry } from './run/runs.ts'
+import type { EngineContext, EngineParts } from './types/context.ts'
+import type { EngineOptions, Logger } from './types/engine.ts'
 
 const DEFAULT_CONCURRENT_RUNS = 4
 

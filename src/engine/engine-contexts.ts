@@ -1,5 +1,5 @@
 /** From an engine to what is inside of it, for functions that take engines as users have them. */
-import type { EngineContext } from './types-context.ts'
+import type { EngineContext } from './types/context.ts'
 
 const contexts = new WeakMap<object, EngineContext>()
 

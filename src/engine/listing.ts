@@ -1,7 +1,7 @@
 /** One shape for everything that can be long: iterate, take a page, take it all. Reads nothing before it is asked to. */
 import { BackupError, type Json } from '../errors.ts'
-import { invalidOption } from './options.ts'
-import type { Listing, Page } from './types-run.ts'
+import { invalidOption } from './options/index.ts'
+import type { Listing, Page } from './types/run.ts'
 
 const DEFAULT_PAGE = 100
 const MAX_PAGE = 10_000

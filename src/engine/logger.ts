@@ -1,5 +1,5 @@
 /** The caller's logger, made harmless: it can be absent and it can throw, and neither concerns a run. */
-import type { Logger } from './types-engine.ts'
+import type { Logger } from './types/engine.ts'
 
 const LEVELS = ['debug', 'info', 'warn', 'error'] as const
 

@@ -3,10 +3,10 @@ import { z } from 'zod'
 import type { Pin } from '../model/pin.ts'
 import { checkPin, pinOf } from '../repository/pins.ts'
 import { linkAbort, race } from '../util/abort.ts'
-import { parseOptions } from './options.ts'
-import { signal } from './options-parts.ts'
-import type { EngineContext } from './types-context.ts'
-import type { PinOptions } from './types-engine.ts'
+import { parseOptions } from './options/index.ts'
+import { signal } from './options/parts.ts'
+import type { EngineContext } from './types/context.ts'
+import type { PinOptions } from './types/engine.ts'
 
 /** Of each engine the last pin that it was given or has made. */
 const known = new WeakMap<EngineContext, Pin>()

@@ -1,8 +1,8 @@
 /** Facts of packs in portions that fit into one fragment. */
 import type { PackFacts } from '../model/fragment.ts'
 import { CHUNK_ROW_BYTES } from '../model/pack.ts'
-import type { ChunkTablePlain } from '../workers/chunk-index.ts'
-import type { Session } from '../workers/rpc.ts'
+import type { ChunkTablePlain } from '../workers/chunks/chunk-index.ts'
+import type { Session } from '../workers/threads/rpc.ts'
 
 /** Copied to the worker at once. */
 const COPIED_BYTES = 4 * 1024 * 1024

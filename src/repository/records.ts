@@ -4,7 +4,7 @@ import { BackupError, type ErrorCode } from '../errors.ts'
 import { decodeBoxHeader, WRAP } from '../model/box.ts'
 import type { CallSignal, PutOptions, Target } from '../targets/target.ts'
 import { race } from '../util/abort.ts'
-import type { Opener, Sealer } from '../workers/box.ts'
+import type { Opener, Sealer } from '../workers/segments/box.ts'
 
 /** No record is larger, unless its reader says less. */
 const MAX_RECORD_BYTES = 64 * 1024 * 1024

@@ -1,5 +1,5 @@
 import type { BackupEngine } from '../engine/engine.ts'
-import type { EngineOptions } from '../engine/types.ts'
+import type { EngineOptions } from '../engine/types/index.ts'
 import { cheapKey, rawKey } from '../repository/key-slots-key.ts'
 import { memoryTarget } from '../targets/memory.ts'
 import { fakeClock } from './fake-clock.ts'

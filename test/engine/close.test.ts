@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { withRun } from '../../src/engine/run-context.ts'
-import type { BackupOptions } from '../../src/engine/types.ts'
+import { withRun } from '../../src/engine/run/context.ts'
+import type { BackupOptions } from '../../src/engine/types/index.ts'
 import { deferred, settle } from '../util/fake-clock.ts'
 import { backupBody, makeShell } from './fixture.ts'
 

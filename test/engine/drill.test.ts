@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { folder as folderSink } from '../../src/index.ts'
-import { workerPool } from '../../src/workers/pool.ts'
-import { file, folder, listSource, openEngine } from './browse-fixture.ts'
-import { pulling, table } from './pull-support.ts'
+import { workerPool } from '../../src/workers/threads/pool.ts'
+import { pulling, table } from './backup/pull-support.ts'
+import { file, folder, listSource, openEngine } from './browse/browse-fixture.ts'
 
 const tree = () => listSource('app', [folder('a'), file('a/b', 'content'), ...table('t', ['1\n', '2\n'])])
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { makeListing } from '../../src/engine/listing.ts'
-import { withRun } from '../../src/engine/run-context.ts'
-import type { Entry } from '../../src/engine/types.ts'
-import type { EngineContext } from '../../src/engine/types-context.ts'
+import { withRun } from '../../src/engine/run/context.ts'
+import type { EngineContext } from '../../src/engine/types/context.ts'
+import type { Entry } from '../../src/engine/types/index.ts'
 import { BackupError } from '../../src/errors.ts'
 import { backupBody, makeShell, makeSnapshot } from './fixture.ts'
 

@@ -12,7 +12,7 @@ import { readOnly } from '../../src/targets/wrappers/read-only.ts'
 import { memorySource } from '../../src/testing/index.ts'
 import { TransformRegistry } from '../../src/transforms/registry.ts'
 import { zstd } from '../../src/transforms/zstd.ts'
-import { noise } from '../engine/browse-fixture.ts'
+import { noise } from '../engine/browse/browse-fixture.ts'
 
 type Key = EngineOptions['key']
 type Contents = ReadonlyMap<string, Uint8Array>

@@ -3,7 +3,7 @@ import { DeleteBucketPolicyCommand, PutBucketPolicyCommand } from '@aws-sdk/clie
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type Target, wrapTarget } from '../../src/index.ts'
 import type { S3Credentials } from '../../src/targets/s3/index.ts'
-import { noise } from '../engine/browse-fixture.ts'
+import { noise } from '../engine/browse/browse-fixture.ts'
 import { startS3, type TestS3 } from '../servers/s3.ts'
 import { type Kept, kept } from './s3-support.ts'
 

@@ -19,7 +19,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
 import { BackupEngine, type EngineOptions, filesystem, memoryTarget, rawKey, type Target } from '../../src/index.ts'
-import { noise } from '../engine/browse-fixture.ts'
+import { noise } from '../engine/browse/browse-fixture.ts'
 
 export { noise }
 export const KEY = rawKey(new Uint8Array(32).fill(7))

@@ -1,7 +1,7 @@
 /** The golden repositories: how each was made, and so how it is opened. */
 
 import type { IdAlgorithm } from '../../src/crypto/chunk-id.ts'
-import type { EngineOptions } from '../../src/engine/types-engine.ts'
+import type { EngineOptions } from '../../src/engine/types/engine.ts'
 import { passphrase, rawKey } from '../../src/repository/key-slots-key.ts'
 import { gzip } from '../../src/transforms/gzip.ts'
 import type { Transform } from '../../src/transforms/transform.ts'

@@ -15,7 +15,7 @@ import { extname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { build, type Format } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { PROTOCOL_VERSION } from '../../src/workers/limits.ts'
+import { PROTOCOL_VERSION } from '../../src/workers/threads/limits.ts'
 import { type Installed, installBuilt, ROOT } from '../built-package.ts'
 import { FINE, INLINE, prepare, SMOKE, smoke } from './support.ts'
 

@@ -16,7 +16,7 @@ import {
 import { decodeInner, encodeInner, openLeaf, writeLeafHeader } from '../../src/model/page.ts'
 import { decodeList, encodeList, readStreams, writeStreams } from '../../src/model/streams.ts'
 import { ByteReader, ByteWriter, MalformedBytes } from '../../src/util/bytes.ts'
-import { writeRecord } from '../../src/workers/ingest.ts'
+import { writeRecord } from '../../src/workers/ingest/service.ts'
 
 const id = new Uint8Array(32).fill(7)
 

@@ -1,8 +1,8 @@
 /** Undo, erase and repair as they ship, but for trees and what makes a verb a run of an engine. */
 
 import { requireKept } from '../../src/engine/rewrite/rewrite-snapshot.ts'
-import type { RunContext } from '../../src/engine/run-context.ts'
-import type { EngineContext } from '../../src/engine/types-context.ts'
+import type { RunContext } from '../../src/engine/run/context.ts'
+import type { EngineContext } from '../../src/engine/types/context.ts'
 import { bringBack } from '../../src/engine/undo/undo-forget.ts'
 import { NO_CACHE } from '../../src/repository/cache/object-cache.ts'
 import { commitSnapshot } from '../../src/repository/commit.ts'
@@ -13,7 +13,7 @@ import { type Run, startRun } from '../../src/repository/runs.ts'
 import { RepositoryWriter } from '../../src/repository/writer.ts'
 import type { Target } from '../../src/targets/target.ts'
 import type { Clock } from '../../src/util/clock.ts'
-import { acquirePool, type Lease } from '../../src/workers/pool.ts'
+import { acquirePool, type Lease } from '../../src/workers/threads/pool.ts'
 import { oldId, type World } from './world.ts'
 
 interface Place {

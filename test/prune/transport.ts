@@ -1,6 +1,6 @@
 /** Targets that stand for others, and sessions of services that run right here. */
 import { type Target, wrapTarget } from '../../src/targets/target.ts'
-import { type Handlers, Moved, type Service, type Session } from '../../src/workers/rpc.ts'
+import { type Handlers, Moved, type Service, type Session } from '../../src/workers/threads/rpc.ts'
 
 /** Whatever the target is now. */
 export function following(now: { target: Target }): Target {

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { defineSink, folder as folderSink } from '../../src/index.ts'
-import { file, listSource, noise, openEngine } from '../engine/browse-fixture.ts'
+import { file, listSource, noise, openEngine } from '../engine/browse/browse-fixture.ts'
 import { scratch } from '../faults/support.ts'
 import { keeping, restoreInto } from './keeping-sink.ts'
 

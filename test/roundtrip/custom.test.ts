@@ -1,7 +1,7 @@
 /** Sources of the caller's own making. */
 import { describe, expect, it } from 'vitest'
 import { defineSource, memoryTarget, type Source, type SourceEntry } from '../../src/index.ts'
-import { file, folder, listSource, noise, openEngine, symlink } from '../engine/browse-fixture.ts'
+import { file, folder, listSource, noise, openEngine, symlink } from '../engine/browse/browse-fixture.ts'
 import { codeOf, expectSound, keysBelow } from '../faults/support.ts'
 import { type Kept, keeping, restoreInto } from './keeping-sink.ts'
 

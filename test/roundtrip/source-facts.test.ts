@@ -1,7 +1,7 @@
 /** What a source says of itself: totals before it is read, progress of its streams, facts of any size. */
 import { describe, expect, it } from 'vitest'
 import { defineSource, memoryTarget, type SourceEntry } from '../../src/index.ts'
-import { openEngine } from '../engine/browse-fixture.ts'
+import { openEngine } from '../engine/browse/browse-fixture.ts'
 import { expectSound } from '../faults/support.ts'
 import { entry, modes, pause } from './stream-support.ts'
 

@@ -1,7 +1,7 @@
 /** Streams that fail, hang, go on for ever or are left early: nothing is committed, and nothing stays open. */
 import { describe, expect, it } from 'vitest'
 import { memoryTarget, type SourceEntry } from '../../src/index.ts'
-import { openEngine } from '../engine/browse-fixture.ts'
+import { openEngine } from '../engine/browse/browse-fixture.ts'
 import { codeOf, keysBelow } from '../faults/support.ts'
 import { contents, cutStream, entry, modes, pause, rows, source } from './stream-support.ts'
 

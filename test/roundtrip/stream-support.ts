@@ -8,7 +8,7 @@ import {
   type SourceEntry,
   workerPool,
 } from '../../src/index.ts'
-import { noise } from '../engine/browse-fixture.ts'
+import { noise } from '../engine/browse/browse-fixture.ts'
 import { keeping, restoreInto } from './keeping-sink.ts'
 
 const pool = workerPool({ threads: 2 })

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { defineSource, type SourceEntry, type StreamProof } from '../../src/index.ts'
-import { listSource, openEngine } from '../engine/browse-fixture.ts'
+import { listSource, openEngine } from '../engine/browse/browse-fixture.ts'
 import { expectSound } from '../faults/support.ts'
 import { contents, cut, cutStream, entry, factsOf, modes, pause, rows, source } from './stream-support.ts'
 

@@ -1,10 +1,10 @@
 /** What a backup has done so far: for progress, for limits, and for the counts of the snapshot. */
 import { BackupError } from '../../errors.ts'
 import type { Warning } from '../../events.ts'
-import type { StoreCounters } from '../../workers/chunk-store.ts'
-import type { TreeCounts } from '../../workers/source-build.ts'
-import type { RunContext } from '../run-context.ts'
-import type { BackupCounts } from '../types-backup.ts'
+import type { StoreCounters } from '../../workers/chunks/chunk-store.ts'
+import type { TreeCounts } from '../../workers/tree/source-build.ts'
+import type { RunContext } from '../run/context.ts'
+import type { BackupCounts } from '../types/backup.ts'
 
 export interface SourceTotals {
   items: number | null

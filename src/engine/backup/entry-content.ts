@@ -2,8 +2,8 @@
 import { BackupError } from '../../errors.ts'
 import type { EntryContent, SourceEntry } from '../../sources/source.ts'
 import { race } from '../../util/abort.ts'
-import type { Session } from '../../workers/rpc.ts'
-import type { StreamHead } from '../../workers/stream-ingest.ts'
+import type { StreamHead } from '../../workers/ingest/stream-ingest.ts'
+import type { Session } from '../../workers/threads/rpc.ts'
 import { fromSource } from './open-sources.ts'
 import { StreamPump } from './stream-pump.ts'
 

@@ -2,7 +2,7 @@
 import type { RepositoryWriter } from '../../repository/writer.ts'
 import type { SourceSession } from '../../sources/source.ts'
 import { type LinkedAbort, linkAbort, settled } from '../../util/abort.ts'
-import type { ReadResult } from '../../workers/ingest.ts'
+import type { ReadResult } from '../../workers/ingest/service.ts'
 import { type SourceBatch, sourceBatches } from './source-entries.ts'
 import { type PipelineHooks, type SourceInput, SourcePipeline, type SourceResult } from './source-pipeline.ts'
 import { StreamReader } from './stream-reader.ts'

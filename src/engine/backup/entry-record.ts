@@ -4,7 +4,7 @@ import { type EntryMeta, MAX_ATTRIBUTE_BYTES, writeMeta } from '../../model/entr
 import type { EntryFacts, SourceEntry } from '../../sources/source.ts'
 import { race } from '../../util/abort.ts'
 import { ByteWriter } from '../../util/bytes.ts'
-import type { StreamEnd } from '../../workers/stream-ingest.ts'
+import type { StreamEnd } from '../../workers/ingest/stream-ingest.ts'
 import { insteadOf } from './entry-content.ts'
 import { fromSource } from './open-sources.ts'
 

@@ -6,9 +6,9 @@ import type { SnapshotSourceRecord } from '../../model/snapshot.ts'
 import type { Source, SourceSession } from '../../sources/source.ts'
 import type { Target } from '../../targets/target.ts'
 import { race, settled } from '../../util/abort.ts'
-import type { RunContext } from '../run-context.ts'
-import type { SourceFacts } from '../source-facts.ts'
-import type { EngineContext } from '../types-context.ts'
+import type { RunContext } from '../run/context.ts'
+import type { SourceFacts } from '../snapshots/source-facts.ts'
+import type { EngineContext } from '../types/context.ts'
 import type { SourceTotals } from './backup-tally.ts'
 
 export interface OpenedSource {

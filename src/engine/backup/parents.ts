@@ -3,10 +3,10 @@ import { timeOfId } from '../../model/ids.ts'
 import type { TreeRoot } from '../../model/page.ts'
 import type { SnapshotSourceRecord } from '../../model/snapshot.ts'
 import type { FoundSnapshots, SnapshotInfo } from '../../repository/snapshots.ts'
-import type { ParsedBackupOptions } from '../options-backup.ts'
-import { resolveSnapshot } from '../snapshot-ref.ts'
-import { treeRoot, viewSnapshot } from '../snapshot-view.ts'
-import type { SnapshotRef } from '../types-snapshot.ts'
+import type { ParsedBackupOptions } from '../options/backup.ts'
+import { resolveSnapshot } from '../snapshots/ref.ts'
+import { treeRoot, viewSnapshot } from '../snapshots/view.ts'
+import type { SnapshotRef } from '../types/snapshot.ts'
 
 export class Parents {
   private readonly bySource: ReadonlyMap<string, SnapshotInfo>

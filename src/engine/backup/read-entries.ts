@@ -4,7 +4,7 @@ import type { Warning } from '../../events.ts'
 import { FINGERPRINT_BYTES } from '../../model/entry.ts'
 import type { SourceEntry } from '../../sources/source.ts'
 import { ByteWriter } from '../../util/bytes.ts'
-import { type ReadJob, type ReadResult, STATUS_OK, STATUS_SKIPPED } from '../../workers/ingest.ts'
+import { type ReadJob, type ReadResult, STATUS_OK, STATUS_SKIPPED } from '../../workers/ingest/service.ts'
 
 /** An entry with its record, or one that is left out. `isOther`: not the version that the fingerprint is of. */
 export type ReadEntry =

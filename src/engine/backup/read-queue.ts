@@ -1,6 +1,6 @@
 /** Hands read jobs to the ingest sessions: the next job goes to the one with the least left to read. */
-import type { ReadJob, ReadResult } from '../../workers/ingest.ts'
-import type { Session } from '../../workers/rpc.ts'
+import type { ReadJob, ReadResult } from '../../workers/ingest/service.ts'
+import type { Session } from '../../workers/threads/rpc.ts'
 
 /**
  * One that is worked on and some that wait, so that a worker never waits for the main thread, or for the merge, which

@@ -1,6 +1,6 @@
 /** Batches of a scan in workers, some of them asked for ahead. */
-import type { Session } from '../../workers/rpc.ts'
-import { type ListAnswer, listingTransfer, type ScanAnswer } from '../../workers/scan.ts'
+import type { Session } from '../../workers/threads/rpc.ts'
+import { type ListAnswer, listingTransfer, type ScanAnswer } from '../../workers/tree/scan.ts'
 
 /** Entries in a batch: small enough to spread work evenly, large enough that messages cost nothing. */
 const BATCH_ENTRIES = 256

@@ -1,7 +1,7 @@
 /** Sessions of the scan service, one in each thread: they scan one source together. */
 import { onAbort } from '../../util/abort.ts'
-import type { Session, Thread } from '../../workers/rpc.ts'
-import type { ScanInit } from '../../workers/scan.ts'
+import type { Session, Thread } from '../../workers/threads/rpc.ts'
+import type { ScanInit } from '../../workers/tree/scan.ts'
 
 export class ScanSessions {
   list: Session[] = []

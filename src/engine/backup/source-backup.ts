@@ -1,7 +1,7 @@
 /** One opened source into the repository, by a worker's scan where it has one, else through the main thread. */
 import type { TreeRoot } from '../../model/page.ts'
 import type { RepositoryWriter } from '../../repository/writer.ts'
-import type { Thread } from '../../workers/rpc.ts'
+import type { Thread } from '../../workers/threads/rpc.ts'
 import type { BackupTally } from './backup-tally.ts'
 import { backupEntries, type EntryHooks } from './entry-pipeline.ts'
 import type { OpenedSource } from './open-sources.ts'

@@ -1,7 +1,7 @@
 /** Large files of one batch go to different workers: with three of them at the end one worker had all the work. */
 import { FINGERPRINT_BYTES, MetaPeek } from '../../model/entry.ts'
 import { ByteReader } from '../../util/bytes.ts'
-import type { ReadJob, ReadResult } from '../../workers/ingest.ts'
+import type { ReadJob, ReadResult } from '../../workers/ingest/service.ts'
 
 /** Content of a part, unless it is a single file. */
 const PART_BYTES = 16 * 1024 * 1024

@@ -1,9 +1,9 @@
 /** Content as a Node stream. What it holds in a worker ends with it, however it ends. */
 import { Readable } from 'node:stream'
 import { abortError, type LinkedAbort, onAbort } from '../../util/abort.ts'
-import type { ContentRequest } from '../../workers/browse.ts'
-import type { Session } from '../../workers/rpc.ts'
-import type { Reading } from '../reading.ts'
+import type { ContentRequest } from '../../workers/browse/service.ts'
+import type { Session } from '../../workers/threads/rpc.ts'
+import type { Reading } from '../reading/reading.ts'
 import { PieceQueue } from './piece-queue.ts'
 
 /** In the stream. With the pieces asked for and the segments that the worker fetches ahead, at most about 8 MiB. */

@@ -3,7 +3,7 @@ import { BackupError } from '../../errors.ts'
 import type { SnapshotSourceRecord } from '../../model/snapshot.ts'
 import type { SnapshotInfo } from '../../repository/snapshots.ts'
 import { latin1ToUser, userToLatin1 } from '../../util/paths.ts'
-import type { EntryPath } from '../types-browse.ts'
+import type { EntryPath } from '../types/browse.ts'
 
 export interface EntryPlace {
   source: string

@@ -1,7 +1,7 @@
 /** From stored metadata to what users see of an entry. */
 import { type EntryMeta, typeName } from '../../model/entry.ts'
 import { latin1ToUser } from '../../util/paths.ts'
-import type { Entry } from '../types-browse.ts'
+import type { Entry } from '../types/browse.ts'
 import { formatEntryPath } from './entry-path.ts'
 
 const NS_PER_MS = 1_000_000n

@@ -1,6 +1,6 @@
 /** Pieces of content from a worker, asked for ahead: of one entry, or of several in a row. */
-import type { ContentRequest } from '../../workers/browse.ts'
-import type { Session } from '../../workers/rpc.ts'
+import type { ContentRequest } from '../../workers/browse/service.ts'
+import type { Session } from '../../workers/threads/rpc.ts'
 
 const PIECES_AHEAD = 2
 

@@ -2,12 +2,12 @@
 
 import type { DamagedObject } from '../../repository/records-listing.ts'
 import type { SnapshotInfo } from '../../repository/snapshots.ts'
-import { loadRecords } from '../load-snapshots.ts'
-import type { ParsedCopyOptions } from '../options-copy.ts'
-import { compareAge, filterSnapshots } from '../snapshot-filter.ts'
-import { resolveSnapshot } from '../snapshot-ref.ts'
-import type { EngineContext } from '../types-context.ts'
-import type { Snapshot, SnapshotRef } from '../types-snapshot.ts'
+import type { ParsedCopyOptions } from '../options/copy.ts'
+import { compareAge, filterSnapshots } from '../snapshots/filter.ts'
+import { loadRecords } from '../snapshots/load.ts'
+import { resolveSnapshot } from '../snapshots/ref.ts'
+import type { EngineContext } from '../types/context.ts'
+import type { Snapshot, SnapshotRef } from '../types/snapshot.ts'
 
 /** A snapshot of `from`. */
 export interface Original {

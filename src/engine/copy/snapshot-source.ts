@@ -5,13 +5,13 @@ import { type StreamRefs, streamBytes } from '../../model/streams.ts'
 import type { EntryContent, Source, SourceEntry, SourceSession } from '../../sources/source.ts'
 import { throwIfAborted } from '../../util/abort.ts'
 import { latin1ToUser } from '../../util/paths.ts'
-import type { ContentsAnswer, ContentsRequest, ListedContent } from '../../workers/listed-contents.ts'
+import type { ContentsAnswer, ContentsRequest, ListedContent } from '../../workers/browse/listed-contents.ts'
 import { PieceQueue } from '../browse/piece-queue.ts'
 import { contentOf } from '../browse/read.ts'
-import type { Reading } from '../reading.ts'
+import type { Reading } from '../reading/reading.ts'
 import { ContentLanes } from '../restore/content-lanes.ts'
-import { treeRoot } from '../snapshot-view.ts'
-import { loadFacts } from '../source-facts.ts'
+import { loadFacts } from '../snapshots/source-facts.ts'
+import { treeRoot } from '../snapshots/view.ts'
 
 const BATCH_ENTRIES = 500
 /** Each stream costs some MiB. */

@@ -1,12 +1,12 @@
 /** The changes of a diff as a listing: from memory as far as they are kept, found again beyond that. */
 
 import { type EntryMeta, xattrsOf } from '../../model/entry.ts'
-import { readRows } from '../../workers/diff-rows.ts'
+import { readRows } from '../../workers/diff/rows.ts'
 import { type EntryPlace, formatEntryPath, parseEntryPath } from '../browse/entry-path.ts'
 import { viewEntry } from '../browse/entry-view.ts'
 import { makeListing } from '../listing.ts'
-import type { Change } from '../types-browse.ts'
-import type { Listing } from '../types-run.ts'
+import type { Change } from '../types/browse.ts'
+import type { Listing } from '../types/run.ts'
 import { type ChangeLog, comparePlaces, type SourceRows } from './change-log.ts'
 
 /** Finds the changes behind a place again. */

@@ -1,9 +1,9 @@
 /** What a diff found: totals of all of it, and the first changes as they came from the workers. */
 import { BackupError } from '../../errors.ts'
 import { comparePaths } from '../../util/paths.ts'
-import { DIFF_TYPES, type RowBatch } from '../../workers/diff-rows.ts'
+import { DIFF_TYPES, type RowBatch } from '../../workers/diff/rows.ts'
 import { compareNames, type EntryPlace } from '../browse/entry-path.ts'
-import type { ChangeType, Diff } from '../types-browse.ts'
+import type { ChangeType, Diff } from '../types/browse.ts'
 
 /** Changes of one source, in path order. */
 export interface SourceRows {

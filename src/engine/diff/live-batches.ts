@@ -5,7 +5,7 @@ import type { ScanPlan, SourceEntry } from '../../sources/source.ts'
 import type { OpenedSource } from '../backup/open-sources.ts'
 import { scanAhead } from '../backup/scan-ahead.ts'
 import { sourceBatches } from '../backup/source-entries.ts'
-import type { Reading } from '../reading.ts'
+import type { Reading } from '../reading/reading.ts'
 
 /** A program is started for each batch: 3 ms. */
 const ASKED_ENTRIES = 1024

@@ -2,11 +2,11 @@
 import { readMeta } from '../../model/entry.ts'
 import type { SourceEntry } from '../../sources/source.ts'
 import { ByteReader } from '../../util/bytes.ts'
-import { HASH_DIFFERS, HASH_SAME, type HashJob, type HashResult } from '../../workers/hash.ts'
-import type { Session } from '../../workers/rpc.ts'
+import { HASH_DIFFERS, HASH_SAME, type HashJob, type HashResult } from '../../workers/ingest/hash.ts'
+import type { Session } from '../../workers/threads/rpc.ts'
 import { sendContent, streamHead } from '../backup/entry-content.ts'
-import type { Reading } from '../reading.ts'
-import type { RunContext } from '../run-context.ts'
+import type { Reading } from '../reading/reading.ts'
+import type { RunContext } from '../run/context.ts'
 import { unreadablePolicy } from './live-batches.ts'
 
 export type Contents = ReadonlyMap<string, SourceEntry>

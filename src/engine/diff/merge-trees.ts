@@ -1,13 +1,13 @@
 /** Two snapshots, source by source, merged in a worker. */
 import type { TreeRoot } from '../../model/page.ts'
 import type { SnapshotInfo } from '../../repository/snapshots.ts'
-import { behindEntry } from '../../workers/browse.ts'
-import type { DiffAnswer, TreesInit } from '../../workers/diff.ts'
-import type { SelectorPlain } from '../../workers/entry-selector.ts'
-import type { Session } from '../../workers/rpc.ts'
+import type { SelectorPlain } from '../../workers/browse/entry-selector.ts'
+import { behindEntry } from '../../workers/browse/service.ts'
+import type { DiffAnswer, TreesInit } from '../../workers/diff/service.ts'
+import type { Session } from '../../workers/threads/rpc.ts'
 import { compareNames, type EntryPlace } from '../browse/entry-path.ts'
-import type { Reading } from '../reading.ts'
-import { treeRoot } from '../snapshot-view.ts'
+import type { Reading } from '../reading/reading.ts'
+import { treeRoot } from '../snapshots/view.ts'
 import type { SourceRows } from './change-log.ts'
 
 /** One source as each snapshot has it; null where it has no entries. */

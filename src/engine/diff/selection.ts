@@ -1,7 +1,7 @@
 /** From what users select to what workers test entries with. */
-import type { SelectorPlain } from '../../workers/entry-selector.ts'
-import { invalidOption } from '../options.ts'
-import type { Selection } from '../types-browse.ts'
+import type { SelectorPlain } from '../../workers/browse/entry-selector.ts'
+import { invalidOption } from '../options/index.ts'
+import type { Selection } from '../types/browse.ts'
 
 export function selectorPlain({ include, exclude, changedAfter }: Selection = {}): SelectorPlain {
   return {

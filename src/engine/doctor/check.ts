@@ -3,10 +3,10 @@ import { BackupError } from '../../errors.ts'
 import type { Finding } from '../../events.ts'
 import type { RetryNotice } from '../../targets/wrappers/retrying.ts'
 import { linkAbort, settled, throwIfAborted } from '../../util/abort.ts'
-import { asCurrent } from '../current-run.ts'
-import type { ParsedDoctorOptions } from '../options-doctor.ts'
-import type { RunContext } from '../run-context.ts'
-import type { EngineContext } from '../types-context.ts'
+import type { ParsedDoctorOptions } from '../options/doctor.ts'
+import type { RunContext } from '../run/context.ts'
+import { asCurrent } from '../run/current-run.ts'
+import type { EngineContext } from '../types/context.ts'
 
 /** Of a doctor every finding says what to do. */
 export type Advice = Finding & { fix: string }

@@ -1,8 +1,8 @@
 /** doctor: looks for what would make backups fail, or be worth nothing. Damage of what is stored is for verify. */
 import type { Finding } from '../../events.ts'
-import type { ParsedDoctorOptions } from '../options-doctor.ts'
-import { type RunContext, withQuietRun } from '../run-context.ts'
-import type { EngineContext } from '../types-context.ts'
+import type { ParsedDoctorOptions } from '../options/doctor.ts'
+import { type RunContext, withQuietRun } from '../run/context.ts'
+import type { EngineContext } from '../types/context.ts'
 import { runCheck } from './check.ts'
 import { HOST_CHECKS } from './host-checks.ts'
 import { sourceChecks } from './source-checks.ts'

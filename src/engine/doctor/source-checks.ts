@@ -1,8 +1,8 @@
 /** The sources: each says itself what would make a backup of it fail. */
 import type { Source } from '../../sources/source.ts'
 import { placesOf } from '../backup/open-sources.ts'
-import type { ParsedDoctorOptions } from '../options-doctor.ts'
-import type { EngineContext } from '../types-context.ts'
+import type { ParsedDoctorOptions } from '../options/doctor.ts'
+import type { EngineContext } from '../types/context.ts'
 import type { Check } from './check.ts'
 
 export function sourceChecks({ sources }: EngineContext, { sources: names }: ParsedDoctorOptions): Check[] {

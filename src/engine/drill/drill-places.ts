@@ -6,7 +6,7 @@ import { BackupError } from '../../errors.ts'
 import type { SnapshotInfo } from '../../repository/snapshots.ts'
 import type { Sink } from '../../sources/sink.ts'
 import { chooseDestinations, type Destination } from '../restore/destinations.ts'
-import type { EngineContext } from '../types-context.ts'
+import type { EngineContext } from '../types/context.ts'
 
 /** The sink that puts files back puts them where they are live. */
 const LIVE_KINDS: ReadonlySet<string> = new Set(['filesystem'])

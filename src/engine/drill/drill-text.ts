@@ -1,7 +1,7 @@
 /** What a drill was, in words. */
 import type { Finding } from '../../events.ts'
 import type { SnapshotRecord } from '../../model/snapshot.ts'
-import type { RunContext } from '../run-context.ts'
+import type { RunContext } from '../run/context.ts'
 
 export interface DrillFacts {
   sound: boolean

@@ -1,13 +1,13 @@
 /** What of the trees of snapshots is to be erased, and which other entries hold the same content. */
 import type { SnapshotRecord, SnapshotSourceRecord } from '../../model/snapshot.ts'
 import { rangeThrough } from '../../repository/cache/object-cache.ts'
-import type { SelectorPlain } from '../../workers/entry-selector.ts'
-import type { EraseCount, EraseFindings, EraseInit, EraseJob } from '../../workers/erase.ts'
-import type { Handlers, Session } from '../../workers/rpc.ts'
-import type { RangeRequest } from '../../workers/segment-open.ts'
-import { moved, type Reading } from '../reading.ts'
-import type { RunContext } from '../run-context.ts'
-import { treeRoot } from '../snapshot-view.ts'
+import type { SelectorPlain } from '../../workers/browse/entry-selector.ts'
+import type { EraseCount, EraseFindings, EraseInit, EraseJob } from '../../workers/rewrite/erase.ts'
+import type { RangeRequest } from '../../workers/segments/segment-open.ts'
+import type { Handlers, Session } from '../../workers/threads/rpc.ts'
+import { moved, type Reading } from '../reading/reading.ts'
+import type { RunContext } from '../run/context.ts'
+import { treeRoot } from '../snapshots/view.ts'
 
 /** So many paths are listed, of each kind. */
 const MAX_LISTED = 1000

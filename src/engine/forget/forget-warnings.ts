@@ -1,7 +1,7 @@
 /** What a plan to forget has to tell beside its decisions. */
 import type { Warning } from '../../events.ts'
 import { PREFIX } from '../../repository/keys-layout.ts'
-import type { Loaded } from '../load-snapshots.ts'
+import type { Loaded } from '../snapshots/load.ts'
 import type { Judgement } from './retention.ts'
 import type { Guarded } from './retention-guards.ts'
 

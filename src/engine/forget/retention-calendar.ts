@@ -1,5 +1,5 @@
 /** Instants as the calendar of a time zone has them: which hour, day, week …, and what lies so many months before. */
-import type { Duration } from '../types-retention.ts'
+import type { Duration } from '../types/retention.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE

@@ -1,5 +1,5 @@
 /** Which snapshots belong together, and how people call that. */
-import type { RetentionGroup } from '../types-retention.ts'
+import type { RetentionGroup } from '../types/retention.ts'
 import type { Candidate } from './retention-rules.ts'
 
 /** Names are quoted where they could be taken for something else, so that no two groups have the same name. */

@@ -1,5 +1,5 @@
 /** What no policy does unless it says so: leave a group without any snapshot, or drop the newest that was proved sound. */
-import type { Retention } from '../types-retention.ts'
+import type { Retention } from '../types/retention.ts'
 import type { Judged } from './retention.ts'
 import { type Candidate, isWhole } from './retention-rules.ts'
 

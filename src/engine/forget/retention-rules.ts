@@ -1,6 +1,6 @@
 /** The keep rules, one by one: which snapshots of a group each wants, and for which slot. */
-import type { Retention } from '../types-retention.ts'
-import type { Snapshot } from '../types-snapshot.ts'
+import type { Retention } from '../types/retention.ts'
+import type { Snapshot } from '../types/snapshot.ts'
 import type { Calendar, LocalTime } from './retention-calendar.ts'
 
 /** What retention asks of a snapshot. */

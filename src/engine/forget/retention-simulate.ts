@@ -1,8 +1,8 @@
 /** What there will be at a later time, if the policy is applied after each backup. */
 import { throwIfAborted } from '../../util/abort.ts'
-import { invalidOption } from '../options.ts'
-import { compareAge } from '../snapshot-filter.ts'
-import type { Retention, Simulation } from '../types-retention.ts'
+import { invalidOption } from '../options/index.ts'
+import { compareAge } from '../snapshots/filter.ts'
+import type { Retention, Simulation } from '../types/retention.ts'
 import { applyRetention, DEFAULT_GROUPS, type Judged, type JudgeOptions } from './retention.ts'
 import { Calendar } from './retention-calendar.ts'
 import { groupNames } from './retention-groups.ts'

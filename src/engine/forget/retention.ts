@@ -1,7 +1,7 @@
 /** A retention policy applied to a list of snapshots: pure, and the same whatever the list's order. */
 
-import { compareAge } from '../snapshot-filter.ts'
-import type { Retention, RetentionGroup } from '../types-retention.ts'
+import { compareAge } from '../snapshots/filter.ts'
+import type { Retention, RetentionGroup } from '../types/retention.ts'
 import { Calendar } from './retention-calendar.ts'
 import { groupNames } from './retention-groups.ts'
 import { type Guarded, guard } from './retention-guards.ts'

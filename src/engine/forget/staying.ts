@@ -3,9 +3,9 @@ import { type Announced, announcedAbout, whoLives } from '../../repository/prune
 import { PRUNE_VERB } from '../../repository/prune/wait.ts'
 import type { Records } from '../../repository/records.ts'
 import { stale } from '../plan-digest.ts'
-import type { RunContext } from '../run-context.ts'
-import type { EngineContext } from '../types-context.ts'
-import type { ForgetPlan } from '../types-prune.ts'
+import type { RunContext } from '../run/context.ts'
+import type { EngineContext } from '../types/context.ts'
+import type { ForgetPlan } from '../types/prune.ts'
 
 interface Staying {
   readonly engine: EngineContext

@@ -1,7 +1,7 @@
 /** Key slots as users see them. */
 import { readableSlots } from '../../repository/keys/find-slots.ts'
 import type { RepositoryKeys } from '../../repository/keys/repository-keys.ts'
-import type { KeySlot } from '../types-keys.ts'
+import type { KeySlot } from '../types/keys.ts'
 
 /** Oldest first. What cannot be read is left out. */
 export async function keySlots(keys: RepositoryKeys, signal?: AbortSignal): Promise<KeySlot[]> {

@@ -4,7 +4,7 @@ import type { Warning } from '../../events.ts'
 import { defaultCacheFolder } from '../../repository/cache/cache-folder.ts'
 import { DiskCache } from '../../repository/cache/disk-cache.ts'
 import { NO_CACHE, type ObjectCache } from '../../repository/cache/object-cache.ts'
-import type { EngineOptions } from '../types-engine.ts'
+import type { EngineOptions } from '../types/engine.ts'
 
 /** The index of 1 TB takes about 150 MB. A temporary folder may lie in memory, so not much more. */
 const MAX_BYTES = 512 * 2 ** 20

@@ -3,9 +3,9 @@ import { newId } from '../../crypto/random.ts'
 import { requireFeatures } from '../../model/config.ts'
 import type { PruneOptions as RepositoryPrune } from '../../repository/prune/types.ts'
 import { isRetrying, retrying } from '../../targets/wrappers/retrying.ts'
-import type { RunContext } from '../run-context.ts'
-import type { EngineContext } from '../types-context.ts'
-import type { PrunePlan } from '../types-prune.ts'
+import type { RunContext } from '../run/context.ts'
+import type { EngineContext } from '../types/context.ts'
+import type { PrunePlan } from '../types/prune.ts'
 
 export type PruneWork = Omit<RepositoryPrune, 'stillMs' | 'pollMs' | 'graceMs' | 'onPhase'>
 

@@ -6,7 +6,7 @@ import { readSlots, slotsOf } from '../../repository/key-slots-open.ts'
 import { classOfKey, PREFIX, parseKey } from '../../repository/keys-layout.ts'
 import { isDamage } from '../../repository/records-listing.ts'
 import type { GetOptions, Target } from '../../targets/target.ts'
-import type { EngineContext } from '../types-context.ts'
+import type { EngineContext } from '../types/context.ts'
 
 export class Mirrors {
   private readonly engine: EngineContext

@@ -4,7 +4,7 @@ import { MAX_SNAPSHOT_BYTES } from '../../model/snapshot.ts'
 import { decodeSnapshotObject } from '../../model/tombstone.ts'
 import { snapshotKey } from '../../repository/keys-layout.ts'
 import type { SnapshotInfo } from '../../repository/snapshots.ts'
-import type { EngineContext } from '../types-context.ts'
+import type { EngineContext } from '../types/context.ts'
 import type { Mirrors } from './mirrors.ts'
 
 export async function readSnapshots(

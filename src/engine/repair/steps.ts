@@ -1,7 +1,7 @@
 /** What a repair would do, step by step, in the order in which it does it. */
 import { CHUNK_ROW_BYTES } from '../../model/pack.ts'
 import { PREFIX, packKey, snapshotKey, trashKey } from '../../repository/keys-layout.ts'
-import type { RepairAction, RepairStep } from '../types-repair.ts'
+import type { RepairAction, RepairStep } from '../types/repair.ts'
 import type { Diagnosis } from './diagnose.ts'
 import { damagedKeys } from './survey.ts'
 

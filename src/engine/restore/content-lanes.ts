@@ -1,7 +1,7 @@
 /** Worker sessions that give content, one stream each, spread over the threads. */
 import { type LinkedAbort, linkAbort } from '../../util/abort.ts'
-import type { Session, Thread } from '../../workers/rpc.ts'
-import type { Reading } from '../reading.ts'
+import type { Session, Thread } from '../../workers/threads/rpc.ts'
+import type { Reading } from '../reading/reading.ts'
 
 export interface ContentLane {
   readonly session: Session

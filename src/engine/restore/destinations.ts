@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path'
 import { BackupError } from '../../errors.ts'
 import { folder } from '../../sources/filesystem/folder.ts'
 import type { Sink } from '../../sources/sink.ts'
-import type { PlanRestoreOptions } from '../types-restore.ts'
+import type { PlanRestoreOptions } from '../types/restore.ts'
 
 export interface Destination {
   readonly source: string

@@ -4,8 +4,8 @@
  */
 import { REMOTE_PACK_BYTES } from '../../model/pack.ts'
 import { release } from '../../util/bytes.ts'
-import type { RestoreJob } from '../../workers/restore-job.ts'
-import type { Reading } from '../reading.ts'
+import type { RestoreJob } from '../../workers/restore/job.ts'
+import type { Reading } from '../reading/reading.ts'
 
 const MIB = 1024 * 1024
 /** A whole pack, as they are written to far targets. */

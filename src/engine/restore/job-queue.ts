@@ -1,7 +1,8 @@
 /** Gives each job to the worker with the least to do. */
-import type { OpenedFile, PlaceJob } from '../../workers/place.ts'
-import type { RestoreJob } from '../../workers/restore-job.ts'
-import type { Session } from '../../workers/rpc.ts'
+
+import type { RestoreJob } from '../../workers/restore/job.ts'
+import type { OpenedFile, PlaceJob } from '../../workers/restore/place.ts'
+import type { Session } from '../../workers/threads/rpc.ts'
 import type { FetchAhead } from './fetch-ahead.ts'
 
 /** One that is written and one whose bytes are there: at most 4 MiB each. */

@@ -2,7 +2,7 @@
 import type { Json } from '../../errors.ts'
 import type { SnapshotRecord } from '../../model/snapshot.ts'
 import { MISSING_FACT } from '../rewrite/rewrite-snapshot.ts'
-import type { RunContext } from '../run-context.ts'
+import type { RunContext } from '../run/context.ts'
 
 const MAX_PATHS = 5
 

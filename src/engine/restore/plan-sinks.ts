@@ -1,7 +1,7 @@
 /** Sinks are objects and a plan is plain data: an engine keeps those of its own plans by their digest. */
 import { BackupError } from '../../errors.ts'
 import type { Sink } from '../../sources/sink.ts'
-import type { EngineContext } from '../types-context.ts'
+import type { EngineContext } from '../types/context.ts'
 
 const MAX_KEPT = 100
 const kept = new WeakMap<EngineContext, Map<string, Readonly<Record<string, Sink>>>>()

@@ -3,8 +3,8 @@ import type { BackupError } from '../../errors.ts'
 import { MAX_PATH_BYTES } from '../../model/entry.ts'
 import { isSafePath, latin1ToUser } from '../../util/paths.ts'
 import { parseEntryPath } from '../browse/entry-path.ts'
-import { invalidOption } from '../options.ts'
-import type { EntryPath } from '../types-browse.ts'
+import { invalidOption } from '../options/index.ts'
+import type { EntryPath } from '../types/browse.ts'
 
 /** Paths of one source, latin1. */
 export class Renames {

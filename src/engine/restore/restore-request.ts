@@ -1,6 +1,6 @@
 /** What a plan keeps of its request: enough to run it, where no sink object is needed. */
-import type { SelectorPlain } from '../../workers/entry-selector.ts'
-import type { EntryPath } from '../types-browse.ts'
+import type { SelectorPlain } from '../../workers/browse/entry-selector.ts'
+import type { EntryPath } from '../types/browse.ts'
 
 export interface RestoreRequest {
   folder: string | null

@@ -2,9 +2,9 @@
 import { type EntryMeta, TYPE_DIRECTORY, TYPE_FILE, TYPE_SYMLINK } from '../../model/entry.ts'
 import type { TreeRoot } from '../../model/page.ts'
 import { comparePaths } from '../../util/paths.ts'
-import { behindFolder, type ListAnswer, type ListRequest } from '../../workers/browse.ts'
-import { EntrySelector, type SelectorPlain } from '../../workers/entry-selector.ts'
-import type { Session } from '../../workers/rpc.ts'
+import { EntrySelector, type SelectorPlain } from '../../workers/browse/entry-selector.ts'
+import { behindFolder, type ListAnswer, type ListRequest } from '../../workers/browse/service.ts'
+import type { Session } from '../../workers/threads/rpc.ts'
 import { type Renames, renameConflict } from './renames.ts'
 
 /** `path`: where it goes, latin1; `meta.path` is where it was. */

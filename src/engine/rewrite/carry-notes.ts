@@ -1,7 +1,7 @@
 /** What people have said of a snapshot holds for the one that takes its place too; what a check has proved does not. */
 import type { Note } from '../../model/note.ts'
-import type { RunContext } from '../run-context.ts'
-import type { EngineContext } from '../types-context.ts'
+import type { RunContext } from '../run/context.ts'
+import type { EngineContext } from '../types/context.ts'
 
 /** Does nothing where nobody has said anything of the old one, or somebody has of the new one already. */
 export async function carryNotes(

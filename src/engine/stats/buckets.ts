@@ -1,6 +1,6 @@
 /** Days, weeks or months of a time zone, one behind the other. */
 import { Calendar } from '../forget/retention-calendar.ts'
-import type { ParsedStatsOptions } from '../options-stats.ts'
+import type { ParsedStatsOptions } from '../options/stats.ts'
 
 /** Of days that is more than 27 years. */
 export const MAX_BUCKETS = 10_000

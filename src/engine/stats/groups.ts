@@ -1,6 +1,6 @@
 /** Sums by source, schedule, tag and host. */
-import type { Snapshot, SnapshotSource } from '../types-snapshot.ts'
-import type { GroupStats, SourceStats } from '../types-stats.ts'
+import type { Snapshot, SnapshotSource } from '../types/snapshot.ts'
+import type { GroupStats, SourceStats } from '../types/stats.ts'
 import { sum } from './periods.ts'
 
 /** A snapshot counts once for each of its names. Names sort by code units. */

@@ -1,8 +1,8 @@
 /** What came in which time: sums over periods, of snapshots and of reports. */
 import type { Report } from '../../events.ts'
 import { timeOfId } from '../../model/ids.ts'
-import type { Snapshot } from '../types-snapshot.ts'
-import type { StatsPeriod } from '../types-stats.ts'
+import type { Snapshot } from '../types/snapshot.ts'
+import type { StatsPeriod } from '../types/stats.ts'
 import { countRuns } from './run-counts.ts'
 
 /** Something that happened at a time. */

@@ -1,8 +1,8 @@
 /** What the repository takes: its packs by the index, and, where asked for, every object by the target's listings. */
 import { PREFIX } from '../../repository/keys-layout.ts'
 import { throwIfAborted } from '../../util/abort.ts'
-import type { EngineContext } from '../types-context.ts'
-import type { TargetStats } from '../types-stats.ts'
+import type { EngineContext } from '../types/context.ts'
+import type { TargetStats } from '../types/stats.ts'
 
 export interface PackTotals {
   packs: number

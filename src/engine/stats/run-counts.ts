@@ -1,7 +1,7 @@
 /** How runs ended, by their reports. */
 import type { Report } from '../../events.ts'
-import type { SnapshotFilter } from '../types-snapshot.ts'
-import type { RunCounts } from '../types-stats.ts'
+import type { SnapshotFilter } from '../types/snapshot.ts'
+import type { RunCounts } from '../types/stats.ts'
 
 export function countRuns(reports: readonly Pick<Report, 'status'>[]): RunCounts {
   const counts = { ok: 0, failed: 0, aborted: 0 }

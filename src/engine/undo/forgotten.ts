@@ -3,11 +3,11 @@ import type { Trash } from '../../model/trash.ts'
 import { TrashListing } from '../../repository/trash.ts'
 import { linkAbort, race } from '../../util/abort.ts'
 import { listSorted } from '../listing.ts'
-import { loadRecords } from '../load-snapshots.ts'
-import { viewSnapshot } from '../snapshot-view.ts'
-import type { EngineContext } from '../types-context.ts'
-import type { Listing } from '../types-run.ts'
-import type { ForgottenSnapshot } from '../types-undo.ts'
+import { loadRecords } from '../snapshots/load.ts'
+import { viewSnapshot } from '../snapshots/view.ts'
+import type { EngineContext } from '../types/context.ts'
+import type { Listing } from '../types/run.ts'
+import type { ForgottenSnapshot } from '../types/undo.ts'
 
 /** What was forgotten last comes first. */
 export function forgotten(engine: EngineContext, signal: AbortSignal | undefined): Listing<ForgottenSnapshot> {

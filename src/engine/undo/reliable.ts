@@ -2,14 +2,14 @@
 import { BackupError } from '../../errors.ts'
 import type { SnapshotRecord } from '../../model/snapshot.ts'
 import { rangeThrough } from '../../repository/cache/object-cache.ts'
-import type { Lease } from '../../workers/pool.ts'
-import type { RelianceInit, RelianceJob } from '../../workers/reliance.ts'
-import type { Handlers, Session } from '../../workers/rpc.ts'
-import type { RangeRequest } from '../../workers/segment-open.ts'
-import { moved, Reading } from '../reading.ts'
-import type { RunContext } from '../run-context.ts'
-import { treeRoot } from '../snapshot-view.ts'
-import type { EngineContext } from '../types-context.ts'
+import type { RangeRequest } from '../../workers/segments/segment-open.ts'
+import type { Lease } from '../../workers/threads/pool.ts'
+import type { Handlers, Session } from '../../workers/threads/rpc.ts'
+import type { RelianceInit, RelianceJob } from '../../workers/tree/reliance.ts'
+import { moved, Reading } from '../reading/reading.ts'
+import type { RunContext } from '../run/context.ts'
+import { treeRoot } from '../snapshots/view.ts'
+import type { EngineContext } from '../types/context.ts'
 
 /**
  * By the index of a run that has begun: what it finds stays until that run ends. Reads pages and lists, no contents.

@@ -8,8 +8,8 @@ import type { DamagedObject } from '../../repository/records-listing.ts'
 import { Reports } from '../../repository/reports.ts'
 import { type SnapshotInfo, Snapshots } from '../../repository/snapshots.ts'
 import { TrashListing } from '../../repository/trash.ts'
-import { resolveSnapshot } from '../snapshot-ref.ts'
-import { viewSnapshot } from '../snapshot-view.ts'
+import { resolveSnapshot } from '../snapshots/ref.ts'
+import { viewSnapshot } from '../snapshots/view.ts'
 import type { CheckWork } from './check-work.ts'
 
 export interface ChosenSnapshots {

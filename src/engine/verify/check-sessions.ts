@@ -1,9 +1,9 @@
 /** One 'verify' session in each leased thread, and what they may ask of the main thread. */
 
 import { readPack } from '../../repository/pack-bytes.ts'
-import { type Handlers, Moved, type Session } from '../../workers/rpc.ts'
-import type { RangeRequest } from '../../workers/segment-open.ts'
-import type { Reading } from '../reading.ts'
+import type { RangeRequest } from '../../workers/segments/segment-open.ts'
+import { type Handlers, Moved, type Session } from '../../workers/threads/rpc.ts'
+import type { Reading } from '../reading/reading.ts'
 import type { CheckWork } from './check-work.ts'
 import type { Inventory } from './inventory.ts'
 

@@ -1,9 +1,9 @@
 /** What the parts of one check share. */
 
-import type { ParsedVerifyOptions } from '../options-verify.ts'
-import type { ProgressMeter } from '../progress.ts'
-import { closing, Reading } from '../reading.ts'
-import type { EngineContext } from '../types-context.ts'
+import type { ParsedVerifyOptions } from '../options/verify.ts'
+import { closing, Reading } from '../reading/reading.ts'
+import type { ProgressMeter } from '../run/progress.ts'
+import type { EngineContext } from '../types/context.ts'
 import type { Findings } from './findings.ts'
 
 /** What a check is asked to do. */

@@ -1,7 +1,7 @@
 /** One check from end to end, in the order that keeps what others do meanwhile from looking like damage. */
 import type { Finding } from '../../events.ts'
 import type { SnapshotInfo } from '../../repository/snapshots.ts'
-import type { Reading } from '../reading.ts'
+import type { Reading } from '../reading/reading.ts'
 import { checkKeys, checkReports, checkTrash, chooseSnapshots } from './check-records.ts'
 import { CheckSessions } from './check-sessions.ts'
 import { type CheckWork, withThreads } from './check-work.ts'

@@ -1,7 +1,7 @@
 /** What level 'content' has found, one finding for an entry, whatever number of snapshots hold it. */
 import type { BackupError, Json } from '../../errors.ts'
 import type { Finding } from '../../events.ts'
-import type { ContentClaim, ContentProof } from '../../workers/content-proof.ts'
+import type { ContentClaim, ContentProof } from '../../workers/ingest/content-proof.ts'
 
 const MAX_FINDINGS = 1000
 

@@ -1,7 +1,7 @@
 /** Findings as a check gathers them: one for each object, with all that it costs added up. */
 import type { Json } from '../../errors.ts'
 import type { Finding } from '../../events.ts'
-import type { TreeProblem } from '../../workers/verify-problems.ts'
+import type { TreeProblem } from '../../workers/verify/problems.ts'
 
 const RESTORE_IT = 'Restore the object from a copy of the repository; without one, forget the snapshots it affects.'
 const MAX_PATHS = 5

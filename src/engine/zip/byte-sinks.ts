@@ -9,7 +9,7 @@ import { BackupError } from '../../errors.ts'
 import type { Target } from '../../targets/target.ts'
 import { race, throwIfAborted } from '../../util/abort.ts'
 import { release } from '../../util/bytes.ts'
-import type { ZipDestination } from '../types-zip.ts'
+import type { ZipDestination } from '../types/zip.ts'
 import { volumeKey } from './volumes.ts'
 import { conflict, fileError } from './zip-errors.ts'
 

@@ -2,7 +2,7 @@
  * `metadata.json`: all that a ZIP cannot hold. JSON with one entry a line, so that it is written and read in little memory,
  * whatever the number of entries. Paths are texts in which a byte that is not UTF-8 is the lone surrogate U+DC00 + byte.
  */
-import type { Snapshot } from '../types-snapshot.ts'
+import type { Snapshot } from '../types/snapshot.ts'
 import type { ExportSource } from './export-sources.ts'
 
 export const METADATA_FORMAT = 'holdfast-zip'

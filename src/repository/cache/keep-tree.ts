@@ -1,5 +1,5 @@
 /** Pages and lists that this process has stored itself need not be asked for by the next one. */
-import type { FinishedPack } from '../../workers/pack-builder.ts'
+import type { FinishedPack } from '../../workers/ingest/pack-builder.ts'
 import { packKey } from '../keys-layout.ts'
 import type { ObjectCache } from './object-cache.ts'
 

@@ -1,5 +1,5 @@
 /** What a local copy of stored bytes has to offer. Who reads from it authenticates the bytes as if they came from the target. */
-import type { RangeRequest } from '../../workers/segment-open.ts'
+import type { RangeRequest } from '../../workers/segments/segment-open.ts'
 import { packKey } from '../keys-layout.ts'
 import type { FetchRange, PagesAhead } from './pages-ahead.ts'
 

@@ -1,6 +1,6 @@
 /** Pages that lie behind the one that is asked for, with the same request: whoever reads one mostly reads its neighbours. */
 import { BackupError } from '../../errors.ts'
-import type { RangeRequest } from '../../workers/segment-open.ts'
+import type { RangeRequest } from '../../workers/segments/segment-open.ts'
 import { packKey } from '../keys-layout.ts'
 import type { ObjectCache } from './object-cache.ts'
 

@@ -3,9 +3,9 @@
  * opened once, and what comes next is on its way.
  */
 import { streamBytes } from '../../model/streams.ts'
-import type { ChunkReader } from '../chunk-reader.ts'
-import { type PlacedSlice, type Slice, slices, slicesAhead } from '../content-pieces.ts'
-import type { SegmentWindows } from '../segment-windows.ts'
+import { type PlacedSlice, type Slice, slices, slicesAhead } from '../browse/content-pieces.ts'
+import type { ChunkReader } from '../chunks/chunk-reader.ts'
+import type { SegmentWindows } from '../segments/segment-windows.ts'
 import type { ZipItem } from './zip-items.ts'
 
 /** Whole items of a batch; a longer one comes in pieces. */

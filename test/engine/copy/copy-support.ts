@@ -20,7 +20,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { BackupEngine, filesystem, rawKey, type Source, type Target } from '../../../src/index.ts'
 import { memorySource } from '../../../src/testing/memory-source.ts'
-import { lines } from '../pull-support.ts'
+import { lines } from '../backup/pull-support.ts'
 
 export const KEY_A = new Uint8Array(32).fill(7)
 export const KEY_B = new Uint8Array(32).fill(8)

@@ -2,7 +2,7 @@
 import { linkSync } from 'node:fs'
 import { join } from 'node:path'
 import { contextOf } from '../../../src/engine/engine-contexts.ts'
-import { withReading } from '../../../src/engine/reading.ts'
+import { withReading } from '../../../src/engine/reading/reading.ts'
 import {
   BackupEngine,
   type Clock,

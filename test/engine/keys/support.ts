@@ -1,6 +1,6 @@
 /** Engines on one memory target, each opened with a key of its own. */
 import { BackupEngine, type EngineOptions, memoryTarget, rawKey, type Target } from '../../../src/index.ts'
-import { file, listSource, noise } from '../browse-fixture.ts'
+import { file, listSource, noise } from '../browse/browse-fixture.ts'
 
 export const keyOf = (n: number) => rawKey(new Uint8Array(32).fill(n))
 export const [ANN, BEN, CARLA] = [keyOf(1), keyOf(2), keyOf(3)] as const

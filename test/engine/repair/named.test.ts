@@ -6,7 +6,7 @@ import { gcCandidatesRecord, gcDoneRecord } from '../../../src/model/gc.ts'
 import { gcDoneKey, gcKey } from '../../../src/repository/keys-layout.ts'
 import { memorySource, testEngine } from '../../../src/testing/index.ts'
 import { keysBelow } from '../../faults/support.ts'
-import { noise } from '../browse-fixture.ts'
+import { noise } from '../browse/browse-fixture.ts'
 
 const NOW = new Date('2026-01-02T03:04:05Z')
 

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { BackupEngine, type EngineOptions, filesystem, localTarget, rawKey } from '../../../src/index.ts'
-import { noise } from '../browse-fixture.ts'
+import { noise } from '../browse/browse-fixture.ts'
 
 const KEY = rawKey(new Uint8Array(32).fill(7))
 const opened: BackupEngine[] = []

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import type { Reading } from '../../../src/engine/reading.ts'
+import type { Reading } from '../../../src/engine/reading/reading.ts'
 import { FetchAhead } from '../../../src/engine/restore/fetch-ahead.ts'
-import type { RestoreJob } from '../../../src/workers/restore-job.ts'
+import type { RestoreJob } from '../../../src/workers/restore/job.ts'
 
 const MIB = 1024 * 1024
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Calendar } from '../../../src/engine/forget/retention-calendar.ts'
-import type { Duration } from '../../../src/engine/types.ts'
+import type { Duration } from '../../../src/engine/types/index.ts'
 
 const at = (zone: string, time: string, weekStart?: 'sunday') => new Calendar(zone, weekStart).at(new Date(time))
 

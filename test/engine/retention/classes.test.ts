@@ -1,7 +1,7 @@
 /** Good snapshots and bad ones beside each other, case by case. */
 import { describe, expect, it } from 'vitest'
 import { applyRetention } from '../../../src/engine/forget/retention.ts'
-import type { Retention } from '../../../src/engine/types.ts'
+import type { Retention } from '../../../src/engine/types/index.ts'
 import { DAY, snapshot } from './lists.ts'
 
 const START = Date.parse('2026-11-01T10:00:00Z')

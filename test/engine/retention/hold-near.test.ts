@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { type Target, wrapTarget } from '../../../src/index.ts'
-import { type Far, farPlace } from '../requests-support.ts'
+import { type Far, farPlace } from '../backup/requests-support.ts'
 
 let far: Far
 beforeEach(() => {

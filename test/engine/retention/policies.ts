@@ -1,5 +1,5 @@
 /** What the golden files are about: `<list>.<name>` and its policy. */
-import type { Retention } from '../../../src/engine/types.ts'
+import type { Retention } from '../../../src/engine/types/index.ts'
 import type { ListName } from './lists.ts'
 
 const BERLIN = { timeZone: 'Europe/Berlin' } as const

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { applyRetention } from '../../../src/engine/forget/retention.ts'
 import { type Candidate, isWhole } from '../../../src/engine/forget/retention-rules.ts'
 import { simulate } from '../../../src/engine/forget/retention-simulate.ts'
-import type { Retention } from '../../../src/engine/types.ts'
+import type { Retention } from '../../../src/engine/types/index.ts'
 import { DAY, HOUR, snapshot } from './lists.ts'
 
 const NOW = new Date('2026-11-02T12:00:00Z')

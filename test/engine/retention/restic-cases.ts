@@ -1,5 +1,5 @@
 /** What restic is asked, and what the same policy is called here. */
-import type { Retention } from '../../../src/engine/types.ts'
+import type { Retention } from '../../../src/engine/types/index.ts'
 import type { ListName } from './lists.ts'
 
 export interface ResticCase {

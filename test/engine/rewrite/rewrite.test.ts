@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { contextOf } from '../../../src/engine/engine-contexts.ts'
 import { type RewriteRequest, type Rewritten, rewriteSnapshot } from '../../../src/engine/rewrite/rewrite-snapshot.ts'
-import { withQuietRun } from '../../../src/engine/run-context.ts'
+import { withQuietRun } from '../../../src/engine/run/context.ts'
 import type { BackupEngine, BackupError } from '../../../src/index.ts'
-import { makePlace, type Place } from '../verify-fixture.ts'
+import { makePlace, type Place } from '../verify/fixture.ts'
 
 const opened: BackupEngine[] = []
 

@@ -1,6 +1,6 @@
 /** What can be wrong with an object, or with a part of a pack. */
 import { formatNumber } from '../../../src/model/ids.ts'
-import { noise } from '../../engine/browse-fixture.ts'
+import { noise } from '../../engine/browse/browse-fixture.ts'
 import { classOf, type ObjectClass, type Place } from './places.ts'
 import { copyOf, type Scene } from './scene.ts'
 

@@ -1,6 +1,6 @@
 /** Where damage can strike: every object of a scene, and every part of its packs, each with the class it is of. */
 
-import { treeRoot } from '../../../src/engine/snapshot-view.ts'
+import { treeRoot } from '../../../src/engine/snapshots/view.ts'
 import { memoryTarget } from '../../../src/index.ts'
 import { decodeDirectory, FOOTER_BYTES, findDirectory, PACK_HEADER_BYTES } from '../../../src/model/pack.ts'
 import { decodeInner, openLeaf, type TreeRoot } from '../../../src/model/page.ts'
@@ -9,7 +9,7 @@ import type { Repository } from '../../../src/repository/open.ts'
 import { TransformRegistry } from '../../../src/transforms/registry.ts'
 import { zstd } from '../../../src/transforms/zstd.ts'
 import { ByteReader } from '../../../src/util/bytes.ts'
-import { createOpener } from '../../../src/workers/box.ts'
+import { createOpener } from '../../../src/workers/segments/box.ts'
 import { copyOf, openRecords, type Scene } from './scene.ts'
 
 export const CLASSES = [

@@ -8,7 +8,7 @@ import { wrapTarget } from '../../../src/targets/target.ts'
 import { type MemorySource, memorySource } from '../../../src/testing/index.ts'
 import { TransformRegistry } from '../../../src/transforms/registry.ts'
 import { zstd } from '../../../src/transforms/zstd.ts'
-import { noise } from '../../engine/browse-fixture.ts'
+import { noise } from '../../engine/browse/browse-fixture.ts'
 
 export type Contents = ReadonlyMap<string, Uint8Array>
 export type Objects = ReadonlyMap<string, Uint8Array>

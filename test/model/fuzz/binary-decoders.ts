@@ -22,9 +22,9 @@ import { gzip } from '../../../src/transforms/gzip.ts'
 import { TransformRegistry } from '../../../src/transforms/registry.ts'
 import { zstd } from '../../../src/transforms/zstd.ts'
 import { ByteReader, ByteWriter } from '../../../src/util/bytes.ts'
-import { createOpener, createSealer } from '../../../src/workers/box.ts'
-import { bindingOf, CHECKSUM_BYTES, checksum } from '../../../src/workers/box-steps.ts'
-import { writeRecord } from '../../../src/workers/ingest.ts'
+import { writeRecord } from '../../../src/workers/ingest/service.ts'
+import { createOpener, createSealer } from '../../../src/workers/segments/box.ts'
+import { bindingOf, CHECKSUM_BYTES, checksum } from '../../../src/workers/segments/box-steps.ts'
 import type { Decoder } from './run.ts'
 
 const REPOSITORY = 'ab'.repeat(16)

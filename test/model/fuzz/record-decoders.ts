@@ -1,7 +1,7 @@
 /** Decoders of records, of the two objects that are text, and of what people write. */
 import { decodeRecoveryKey, encodeRecoveryKey } from '../../../src/crypto/recovery-key.ts'
 import { decodeSecretBundle, encodeSecretBundle } from '../../../src/crypto/secret-bundle.ts'
-import { parsePlanForgetOptions } from '../../../src/engine/options-prune.ts'
+import { parsePlanForgetOptions } from '../../../src/engine/options/prune.ts'
 import { configToSign, parseConfig } from '../../../src/model/config.ts'
 import { gcCandidatesRecord, gcDoneRecord } from '../../../src/model/gc.ts'
 import type { JsonRecord } from '../../../src/model/json-record.ts'

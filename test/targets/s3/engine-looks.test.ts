@@ -10,9 +10,9 @@ vi.mock('../../../src/index.ts', async (original) => {
 useBucket()
 
 describe('in a bucket', async () => {
-  await import('../../engine/entries.test.ts')
-  await import('../../engine/read.test.ts')
-  await import('../../engine/pull.test.ts')
-  await import('../../engine/diff.test.ts')
-  await import('../../engine/diff-live.test.ts')
+  await import('../../engine/browse/entries.test.ts')
+  await import('../../engine/browse/read.test.ts')
+  await import('../../engine/backup/pull.test.ts')
+  await import('../../engine/diff/diff.test.ts')
+  await import('../../engine/diff/live.test.ts')
 })

@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { retrying } from '../../../src/index.ts'
 import { type S3UploadProgress, s3Target } from '../../../src/targets/s3/index.ts'
-import { noise } from '../../engine/browse-fixture.ts'
+import { noise } from '../../engine/browse/browse-fixture.ts'
 import { startS3, type TestS3 } from '../../servers/s3.ts'
 import { type TestBucket, testBucket } from '../../servers/s3-bucket.ts'
 

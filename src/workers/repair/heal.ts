@@ -1,0 +1,94 @@
+/** Content that is still where it came from, cut as a backup cuts it: of its chunks those are stored that are missed. */
+import { ID_HEADROOM } from '../../crypto/chunk-id.ts'
+import type { EntryMeta } from '../../model/entry.ts'
+import { CHUNK_ROW_BYTES } from '../../model/pack.ts'
+import { ByteWriter } from '../../util/bytes.ts'
+import type { ChunkStore } from '../chunks/chunk-store.ts'
+import { ContentWriter } from '../ingest/content-writer.ts'
+import { type FileContext, readFileInto } from '../ingest/file-ingest.ts'
+import type { ChunkSink } from '../ingest/list-builder.ts'
+import { profileOf, type StreamPiece, type StreamTail } from '../ingest/stream-ingest.ts'
+import type { Vault } from '../segments/vault.ts'
+import type { Host } from '../threads/rpc.ts'
+import { IdSet } from './losses.ts'
+
+export interface FileHeal {
+  /** Absolute. */
+  path: string
+  follow: boolean
+}
+
+export class Healing {
+  private readonly vault: Vault
+  private readonly wanted: IdSet
+  private readonly store: ChunkStore | undefined
+  private readonly host: Host
+  private readonly found = new IdSet()
+  private readonly rows = new ByteWriter(CHUNK_ROW_BYTES * 64)
+  private streamed: ContentWriter | undefined
+
+  /** Without `store` nothing is stored: only what could be is told. */
+  constructor(vault: Vault, wanted: Uint8Array, store: ChunkStore | undefined, host: Host) {
+    this.vault = vault
+    this.wanted = IdSet.of(wanted)
+    this.store = store
+    this.host = host
+  }
+
+  private readonly sink: ChunkSink = {
+    put: (buffer, start, end) => {
+      const id = this.vault.hasher.id(buffer, start, end)
+      if (!this.wanted.has(id)) return id
+      this.store?.put(buffer, start, end)
+      if (this.found.add(id)) {
+        this.rows.raw(id)
+        this.rows.u32(end - start)
+      }
+      return id
+    },
+  }
+
+  /** One that cannot be read, or is no file any more, heals nothing. */
+  async file({ path, follow }: FileHeal): Promise<void> {
+    const writer = new ContentWriter(this.vault, this.sink)
+    const store = { drain: async () => this.store?.drain() }
+    const context: FileContext = { host: this.host, store, writer, onUnreadable: 'skip', follow }
+    const meta: EntryMeta = { path: '', type: 0 }
+    await readFileInto(context, path, meta)
+    await store.drain()
+  }
+
+  /** One stream after the other. */
+  async data({ stream, bytes }: StreamPiece): Promise<void> {
+    this.streamed ??= new ContentWriter({ profile: profileOf(stream, this.vault), gear: this.vault.gear }, this.sink)
+    this.streamed.write(bytes)
+    await this.store?.drain()
+  }
+
+  async end(tail: StreamTail): Promise<void> {
+    const { stream, bytes } = tail
+    this.streamed ??= new ContentWriter({ profile: profileOf(stream, this.vault), gear: this.vault.gear }, this.sink)
+    this.streamed.write(bytes)
+    this.streamed.finish()
+    this.streamed = undefined
+    await this.store?.drain()
+  }
+
+  /** As it was stored elsewhere. */
+  async chunk(bytes: Uint8Array): Promise<void> {
+    const padded = new Uint8Array(ID_HEADROOM + bytes.length)
+    padded.set(bytes, ID_HEADROOM)
+    this.sink.put(padded, ID_HEADROOM, padded.length)
+    await this.store?.drain()
+  }
+
+  /** Drops the stream under way. */
+  reset(): void {
+    this.streamed = undefined
+  }
+
+  /** What was wanted and is found, CHUNK_ROW_BYTES each. */
+  get foundRows(): Uint8Array {
+    return this.rows.copy()
+  }
+}
