@@ -1,5 +1,6 @@
 /** A writer's run: its presence in the repository from before it looks at anything until after its commit. */
 import { BackupError } from '../errors.ts'
+import { type Config, requireFeatures } from '../model/config.ts'
 import { runRecord } from '../model/run.ts'
 import type { CallSignal } from '../targets/target.ts'
 import type { Clock } from '../util/clock.ts'
@@ -27,6 +28,8 @@ export interface StartRunOptions extends CallSignal {
 export interface RunPlace {
   readonly records: Records
   readonly snapshots: Snapshots
+  /** As it is known by now: the newest. */
+  readonly config: Config
 }
 
 /** Cleaning up must not wait for ever for a target that is gone. */
@@ -86,7 +89,8 @@ interface RunStart extends Presence {
 
 /**
  * The order is the safety: `runs/<id>`, then `gc/`, then the snapshots; whoever loads the index or chooses a parent does it
- * after this. RUN_EXISTS if that id is in use or has been; RUN_FENCED if it was given up.
+ * after this. RUN_EXISTS if that id is in use or has been; RUN_FENCED if it was given up; FORMAT_UNSUPPORTED where writing needs more than
+ * this version knows.
  */
 export async function startRun(place: RunPlace, options: StartRunOptions): Promise<Run> {
   const { records, snapshots } = place
@@ -95,6 +99,7 @@ export async function startRun(place: RunPlace, options: StartRunOptions): Promi
   try {
     // What this run stores is to be sealed under the newest epoch, also in an engine that is open for weeks.
     const [absent] = await Promise.all([readAbsentPacks(records, { signal }), records.refreshKeys(signal)])
+    requireFeatures(place.config, 'write')
     const found = await snapshots.look({ signal })
     await requireUnused(runId, found, { signal })
     return new Run(records, { runId, absent, found, ...presence })

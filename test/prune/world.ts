@@ -216,7 +216,7 @@ export class World {
     now.target = rules.commitsOnce ? target : repeating(target)
     const early = rules.choosesParentLate ? [] : await this.parent(snapshots)
     if (!rules.readsGcFirst) await open.refreshIndex(lease, undefined)
-    const run = await startRun({ records, snapshots }, { runId: id, verb: 'backup', host: 'here', clock, pid: 1 })
+    const run = await startRun(repository, { runId: id, verb: 'backup', host: 'here', clock, pid: 1 })
     try {
       if (rules.readsGcFirst) await open.refreshIndex(lease, undefined, this.obeying(run, rules))
       const writer = await RepositoryWriter.open({

@@ -20,8 +20,11 @@ export interface OpenedSource {
   facts?: Readonly<Record<string, Json>>
 }
 
-/** How long a session may take to end after a failure. */
-const DISPOSE_MS = 2000
+/**
+ * How long a session may take to end after a failure: a program that does not listen is killed after five seconds only, and
+ * must be gone when the run settles. Less than an aborted run is waited for.
+ */
+const DISPOSE_MS = 8000
 
 export class OpenedSources {
   readonly list: OpenedSource[] = []

@@ -1,6 +1,5 @@
 /** The backup verb, in the protocol's order: run, parent, packs, index, and last of all the snapshot. */
 import { newId } from '../../crypto/random.ts'
-import { requireFeatures } from '../../model/config.ts'
 import type { SnapshotRecord, SnapshotSourceRecord } from '../../model/snapshot.ts'
 import { commitSnapshot } from '../../repository/commit.ts'
 import { type Run, startRun } from '../../repository/runs.ts'
@@ -45,7 +44,6 @@ export async function runBackup(
 ): Promise<BodyResult<'backup'>> {
   const { repository } = engine.repository
   const { signal } = run
-  requireFeatures(repository.config, 'write')
   const { clock, host } = engine
   const leasing = engine.repository.lease()
   const starting = startRun(repository, { runId: newId(clock.now()), verb: run.verb, host, clock, signal })

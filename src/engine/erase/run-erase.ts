@@ -46,10 +46,10 @@ async function runErase(
   run: RunContext,
 ): Promise<BodyResult<'erase'>> {
   const { repository } = engine.repository
-  requireFeatures(repository.config, 'write')
   requirePlan(plan, engine.repository.id, confirm)
   for (const warning of engine.warnings) run.warn(warning)
   await repository.keys.refreshSince(run.startedAt, run.signal)
+  requireFeatures(repository.config, 'write')
   const loaded = await loadRecords(engine, run.signal)
   requireUnchanged(plan, loaded)
   const records = repository.records.through(repeatedTarget(engine, run))

@@ -42,9 +42,9 @@ async function runForget(
   run: RunContext,
 ): Promise<BodyResult<'forget'>> {
   const { repository } = engine.repository
-  requireFeatures(repository.config, 'write')
   requirePlan(plan, engine.repository.id, confirm)
   await repository.keys.refreshSince(run.startedAt, run.signal)
+  requireFeatures(repository.config, 'write')
   const there = await requireUnchanged(engine, plan, run.signal)
   const going = idsOf(plan, false).filter((id) => there.has(id))
   run.progress.phase('forget')

@@ -41,10 +41,11 @@ export function repair(engine: EngineContext, plan: RepairPlan, options: ParsedR
     }),
   }
   return withRun(engine, call, async (run) => {
-    requireFeatures(engine.repository.repository.config, 'write')
-    requireFeatures(engine.repository.repository.config, 'prune')
     requireOwnPlan(plan, engine.repository.id)
-    await engine.repository.repository.keys.refreshSince(run.startedAt, run.signal)
+    const { repository } = engine.repository
+    await repository.keys.refreshSince(run.startedAt, run.signal)
+    requireFeatures(repository.config, 'write')
+    requireFeatures(repository.config, 'prune')
     const isLosing = options.drop !== 'nothing' && plan.destructive
     requireConfirmation({ ...plan, destructive: isLosing }, options.confirm)
     for (const warning of engine.warnings) run.warn(warning)

@@ -4,7 +4,6 @@
  */
 import { newId } from '../../crypto/random.ts'
 import { BackupError, type Json } from '../../errors.ts'
-import { requireFeatures } from '../../model/config.ts'
 import type { TreeRoot } from '../../model/page.ts'
 import type { SnapshotRecord, SnapshotSourceRecord } from '../../model/snapshot.ts'
 import { commitSnapshot } from '../../repository/commit.ts'
@@ -64,7 +63,6 @@ export async function rewriteSnapshot(
   request: RewriteRequest,
 ): Promise<Rewritten | undefined> {
   const { repository } = engine.repository
-  requireFeatures(repository.config, 'write')
   const { clock, host } = engine
   const options = { runId: newId(clock.now()), verb: run.verb, host, clock, signal: run.signal }
   const protocol = await startRun(repository, options)

@@ -1,7 +1,6 @@
 /** undoForget: a forgotten snapshot comes back under a new id, as long as no prune has freed it. */
 import { newId } from '../../crypto/random.ts'
 import { BackupError } from '../../errors.ts'
-import { requireFeatures } from '../../model/config.ts'
 import type { SnapshotRecord } from '../../model/snapshot.ts'
 import type { Trash } from '../../model/trash.ts'
 import { commitSnapshot } from '../../repository/commit.ts'
@@ -33,7 +32,6 @@ export function undoForget(engine: EngineContext, ref: string, options: CallOpti
 
 async function undo(engine: EngineContext, ref: string, run: RunContext): Promise<BodyResult<'undo'>> {
   const { repository } = engine.repository
-  requireFeatures(repository.config, 'write')
   for (const warning of engine.warnings) run.warn(warning)
   const id = await resolve(engine, ref, run.signal)
   const { clock, host } = engine

@@ -64,7 +64,6 @@ export class RepositoryKeys {
    * before a rotation
    */
   async refresh(signal?: AbortSignal, target: Target = this.target): Promise<boolean> {
-    if (!this.keyring.encrypted) return false
     const after = this.#chain
     const lookedAt = this.#now()
     const numbers = await listConfigs(target, signal)
