@@ -24,7 +24,13 @@ export type {
   Warning,
   WarningCode,
 } from './events.ts'
-export { type KeyProviderOptions, keyProvider, passphrase, rawKey } from './repository/key-slots-key.ts'
+export {
+  type KeyProviderOptions,
+  keyProvider,
+  type ProviderCall,
+  passphrase,
+  rawKey,
+} from './repository/key-slots-key.ts'
 export { type CommandOptions, command } from './sources/command/command.ts'
 export { type FilesystemOptions, filesystem } from './sources/filesystem/filesystem.ts'
 export { type FolderOptions, folder } from './sources/filesystem/folder.ts'

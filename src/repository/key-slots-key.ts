@@ -4,6 +4,8 @@ import { decodeRecoveryKey, encodeRecoveryKey, type RecoveryKeyFault } from '../
 import { BackupError } from '../errors.ts'
 import type { ProviderCall, ProviderSecret } from './key-slots-provider.ts'
 
+export type { ProviderCall } from './key-slots-provider.ts'
+
 /** Made by `passphrase()`, `rawKey()` or `keyProvider()`. Holds a secret that never shows up in logs, errors or JSON. */
 export interface Key {
   readonly kind: string

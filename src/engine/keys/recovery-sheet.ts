@@ -35,7 +35,7 @@ that are backed up. Nobody can make a second copy of this key.
 
 Made on       ${dateOf(now)}
 Repository    ${repositoryId}
-Stored at     ${withoutSecrets(target.name)}
+Stored at     ${placeOf(target)}
               (Passwords of that place are not on this sheet.)
 Key slot      ${slot}
 
@@ -86,6 +86,10 @@ function keyLines(text: string): string {
     lines.push(`    ${row.map((_, i) => String(at + i + 1).padEnd(5)).join('   ')}`.trimEnd(), `    ${row.join('   ')}`)
   }
   return lines.join('\n')
+}
+
+function placeOf({ name, localPath }: Target): string {
+  return localPath ?? withoutSecrets(name)
 }
 
 /** A caller's own target may have put a password into its name. */

@@ -170,6 +170,15 @@ describe('a recovery sheet', () => {
     const message = String(catching(() => rawKey(wrong.join(' '))))
     expect(message).not.toContain(wrong[8])
   })
+
+  it.each([
+    ['the folder', { localPath: '/mnt/vault' }, '/mnt/vault'],
+    ['the name, without passwords', { name: 'https://me:secret@vault.example/a?token=x' }, 'https://vault.example/a'],
+  ])('says where the repository is: %s', async (_, what, where) => {
+    await using(Object.assign(freshTarget(), what), ANN, async (engine) => {
+      expect(await engine.keys.recoverySheet()).toMatch(new RegExp(`^Stored at {5}${where}$`, 'm'))
+    })
+  })
 })
 
 function groupsOf(sheet: string): string[] {
