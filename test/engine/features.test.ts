@@ -2,15 +2,15 @@
 import { expect, it } from 'vitest'
 import { contextOf } from '../../src/engine/engine-contexts.ts'
 import { type BackupEngine, memoryTarget } from '../../src/index.ts'
-import type { Features } from '../../src/model/config.ts'
+import type { Config } from '../../src/model/config.ts'
 import { sealConfig } from '../../src/repository/config-chain.ts'
 import { configKey } from '../../src/repository/keys-layout.ts'
 import { memorySource, testEngine } from '../../src/testing/index.ts'
 import { codeOf, keysBelow } from '../faults/support.ts'
 import { forgetAll } from '../prune/support.ts'
 
-async function require(engine: BackupEngine, features: Partial<Features>): Promise<void> {
-  const { keys, keyring, target } = contextOf(engine).repository.repository
+async function require(engine: BackupEngine, features: Partial<Config['requiredFeatures']>): Promise<void> {
+  const { keys, keyring, target } = contextOf(engine)!.repository.repository
   const { n, hash, config } = keys.chain
   const requiredFeatures = { ...config.requiredFeatures, ...features }
   await target.put(configKey(n + 1), sealConfig({ ...config, previousHash: hash, requiredFeatures }, n + 1, keyring))
