@@ -1334,6 +1334,12 @@ export interface Progress {
   bytesPerSecond: number
 }
 
+/** Handed on to a provider. */
+export interface ProviderCall {
+  /** Aborts when the answer is no longer wanted. */
+  readonly signal: AbortSignal | undefined
+}
+
 export interface PruneCost {
   readonly packs: number
   readonly bytes: number
@@ -2722,12 +2728,6 @@ interface PlacePlan {
   readonly owner: boolean
   /** Set extended attributes; 'missing': there is no way to, which is said of those that have some. Default false. */
   readonly xattrs?: boolean | 'missing'
-}
-
-/** Handed on to a provider. */
-interface ProviderCall {
-  /** Aborts when the answer is no longer wanted. */
-  readonly signal: AbortSignal | undefined
 }
 
 /** Plain data: what a worker needs to scan file trees without the main thread. */
