@@ -1,7 +1,7 @@
 /** What is lost for good is left out: only where that was asked for, and only what the plan has named. */
 import { tombstoneRecord } from '../../model/tombstone.ts'
 import { PREFIX, snapshotKey, trashKey } from '../../repository/keys-layout.ts'
-import { eraseSnapshot } from '../../repository/prune/forget.ts'
+import { eraseSnapshot } from '../../repository/prune/erased.ts'
 import type { SnapshotInfo } from '../../repository/snapshots.ts'
 import { throwIfAborted } from '../../util/abort.ts'
 import { stale } from '../plan-digest.ts'
@@ -80,7 +80,7 @@ export class Dropping {
     const { engine, run } = this
     const records = engine.repository.repository.records.through(repeatedTarget(engine, run))
     const { signal } = run
-    await eraseSnapshot({ records, id, now: engine.clock.now(), by: run.runId, isNewest: true, signal })
+    await eraseSnapshot({ records, id, now: engine.clock.now(), signal })
   }
 
   /** A tombstone, since nobody knows when it was made, and whether it could still come back. */

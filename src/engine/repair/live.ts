@@ -9,22 +9,9 @@ import { sendContent, streamHead } from '../backup/entry-content.ts'
 import { openSources } from '../backup/open-sources.ts'
 import type { RunContext } from '../run/context.ts'
 import type { EngineContext } from '../types/context.ts'
-import type { SnapshotLoss } from './losses.ts'
 
 /** Paths of entries that have lost something, by source. */
 export type LostPaths = ReadonlyMap<string, ReadonlySet<string>>
-
-export function lostPaths(losses: readonly SnapshotLoss[]): LostPaths {
-  const bySource = new Map<string, Set<string>>()
-  for (const loss of losses) {
-    for (const [source, { list }] of loss.bySource) {
-      const paths = bySource.get(source) ?? new Set<string>()
-      bySource.set(source, paths)
-      for (const { path, entries } of list) if (entries === 1) paths.add(path)
-    }
-  }
-  return bySource
-}
 
 /** Gives what those entries hold now to a session that knows what is wanted. */
 export async function readLive(

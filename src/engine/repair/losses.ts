@@ -1,8 +1,8 @@
 /** What snapshots have lost, entry by entry. */
-import { CHUNK_ROW_BYTES } from '../../model/pack.ts'
 import type { SnapshotRecord } from '../../model/snapshot.ts'
 import { throwIfAborted } from '../../util/abort.ts'
-import { IdSet, type LossAnswer, type LossJob } from '../../workers/repair/losses.ts'
+import type { FoundChunks } from '../../workers/repair/heal.ts'
+import type { LossAnswer, LossJob, LostPathLists, LostRows } from '../../workers/repair/losses.ts'
 import type { Session } from '../../workers/threads/rpc.ts'
 import type { Reading } from '../reading/reading.ts'
 import { treeRoot } from '../snapshots/view.ts'
@@ -12,9 +12,7 @@ import type { Mirrors } from './mirrors.ts'
 import { openRepair } from './stock.ts'
 import type { Survey } from './survey.ts'
 
-/** Of one source of one snapshot; looked for where they came from. */
-const MAX_LISTED = 10_000
-/** In a plan. */
+/** In a plan; of each source of each snapshot as many are asked for. */
 export const MAX_ENTRIES = 1000
 
 export interface SnapshotLoss {
@@ -47,12 +45,35 @@ export class Losses {
     return new Losses(session, reading, work.signal)
   }
 
-  /** From now on these chunks, CHUNK_ROW_BYTES each, count as being there. */
-  async save(rows: Uint8Array): Promise<void> {
-    await this.session.call('saved', rows)
+  /** From now on these chunks count as being there. False: what some of them name is not known before they are stored. */
+  save(found: FoundChunks): Promise<boolean> {
+    return this.session.call<boolean>('saved', found)
   }
 
-  async of(record: SnapshotRecord): Promise<SnapshotLoss | undefined> {
+  /** Those of the snapshots that have lost something, and only of these what was missed and where. */
+  async all(...lists: readonly (readonly SnapshotRecord[])[]): Promise<SnapshotLoss[][]> {
+    await this.session.call('begin', null)
+    const lost: SnapshotLoss[][] = []
+    for (const records of lists) {
+      const losses: SnapshotLoss[] = []
+      for (const record of records) {
+        const loss = await this.of(record)
+        if (loss) losses.push(loss)
+      }
+      lost.push(losses)
+    }
+    return lost
+  }
+
+  lostRows(): Promise<LostRows> {
+    return this.session.call<LostRows>('lost rows', null)
+  }
+
+  lostPaths(): Promise<LostPathLists> {
+    return this.session.call<LostPathLists>('lost paths', null)
+  }
+
+  private async of(record: SnapshotRecord): Promise<SnapshotLoss | undefined> {
     const bySource = new Map<string, LossAnswer>()
     const lostFacts: string[] = []
     let [entries, bytes] = [0, 0]
@@ -61,9 +82,9 @@ export class Losses {
       if (source.factsRef && (await this.isLost(source.factsRef))) lostFacts.push(source.name)
       const root = treeRoot(source)
       if (!root) continue
-      const job: LossJob = { source: source.name, root, listed: MAX_LISTED }
+      const job: LossJob = { source: source.name, root, listed: MAX_ENTRIES }
       const answer = await this.session.call<LossAnswer>('losses', job)
-      if (answer.chunks.length === 0) continue
+      if (answer.missed === 0 && answer.entries === 0) continue
       bySource.set(source.name, answer)
       entries += answer.entries
       bytes += answer.bytes
@@ -80,21 +101,6 @@ export class Losses {
   async close(): Promise<void> {
     await this.reading.end(this.session)
   }
-}
-
-/** All chunks that are nowhere, each once, CHUNK_ROW_BYTES each. */
-export function lostChunks(losses: readonly SnapshotLoss[]): Uint8Array {
-  const seen = new IdSet()
-  const rows: Uint8Array[] = []
-  for (const { bySource } of losses) {
-    for (const { chunks } of bySource.values()) {
-      for (let at = 0; at < chunks.length; at += CHUNK_ROW_BYTES) {
-        const row = chunks.subarray(at, at + CHUNK_ROW_BYTES)
-        if (seen.add(row)) rows.push(row)
-      }
-    }
-  }
-  return Buffer.concat(rows)
 }
 
 /** For a plan: one line for each entry, whatever number of snapshots have lost it. */

@@ -87,8 +87,7 @@ class Repair {
       saved.chunks += now.chunks
       saved.bytes += now.bytes
       saved.packs.push(...now.packs)
-      // Below pages that have come back there may be more that mirrors have.
-      if (options.mirrors.length > 0 && diagnosis.healable.length > 0 && attempt < MAX_ATTEMPTS) continue
+      if (!diagnosis.isWhole && attempt < MAX_ATTEMPTS) continue
       if (options.drop !== 'nothing') await dropping.all(plan, diagnosis, options.drop)
       const retired = await this.retire(diagnosis, saved)
       if (retired.state === 'again' && attempt < MAX_ATTEMPTS) {

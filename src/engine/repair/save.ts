@@ -11,6 +11,8 @@ import { portions } from '../../repository/pack-portions.ts'
 import { type Run, startRun } from '../../repository/runs.ts'
 import { RepositoryWriter } from '../../repository/writer.ts'
 import { throwIfAborted } from '../../util/abort.ts'
+import type { FoundChunks } from '../../workers/repair/heal.ts'
+import type { LostRows } from '../../workers/repair/losses.ts'
 import type { SalvageAnswer, SalvageJob } from '../../workers/repair/salvage.ts'
 import type { Session } from '../../workers/threads/rpc.ts'
 import { warnOfCreateOnce } from '../create-once.ts'
@@ -20,8 +22,7 @@ import type { RunContext } from '../run/context.ts'
 import type { EngineContext } from '../types/context.ts'
 import type { KnownPack } from '../verify/inventory.ts'
 import type { Diagnosis, Places } from './diagnose.ts'
-import { lostPaths, readLive } from './live.ts'
-import { lostChunks } from './losses.ts'
+import { readLive } from './live.ts'
 import { readMirrors } from './mirror-chunks.ts'
 import { damagedFragments, removable } from './steps.ts'
 
@@ -98,7 +99,7 @@ class Saving {
 
   async packs(places: Places): Promise<Saved> {
     const { engine, run, reading, diagnosis, protocol } = this
-    const { found, before, healable } = diagnosis
+    const { found, paths, healable } = diagnosis
     // Nobody in this process relies on these any more; what is sound of them is read below, by its place.
     engine.repository.index.markAbsent(new Set(found.bad.map(({ name }) => name)))
     await engine.repository.refreshIndex(reading.lease, run.signal, protocol)
@@ -111,10 +112,11 @@ class Saving {
       const session = await writer.add('repair', { tables })
       const saved = { chunks: 0, bytes: 0 }
       for (const pack of damaged) await this.salvage(session, pack, saved)
-      await session.call('wanted', lostChunks(before))
+      const wanted: LostRows = { rows: healable, naming: new Uint8Array(0) }
+      await session.call('wanted', wanted)
       if (healable.length > 0) await readMirrors(diagnosis.work, reading, places.mirrors, healable, session)
-      if (healable.length > 0) await readLive(engine, run, places.sources, lostPaths(before), session)
-      const rows = await session.call<Uint8Array>('found', null)
+      if (healable.length > 0) await readLive(engine, run, places.sources, paths, session)
+      const { rows } = await session.call<FoundChunks>('found', null)
       const view = Buffer.from(rows.buffer, rows.byteOffset, rows.length)
       for (let at = 0; at < rows.length; at += CHUNK_ROW_BYTES) saved.bytes += view.readUInt32LE(at + 32)
       saved.chunks += rows.length / CHUNK_ROW_BYTES

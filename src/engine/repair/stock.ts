@@ -4,7 +4,8 @@ import type { PackFacts } from '../../model/fragment.ts'
 import { PREFIX, packKey, parseKey } from '../../repository/keys-layout.ts'
 import { readPack } from '../../repository/pack-bytes.ts'
 import { buildTables } from '../../repository/pack-portions.ts'
-import { readDeadPacks } from '../../repository/runs-absent.ts'
+import type { Records } from '../../repository/records.ts'
+import { type DeadPacks, readDeadPacks } from '../../repository/runs-absent.ts'
 import type { ObjectInfo } from '../../targets/target.ts'
 import { mapBounded } from '../../util/concurrency.ts'
 import { ChunkTable } from '../../workers/chunks/chunk-index.ts'
@@ -20,17 +21,20 @@ export interface Stock {
   readonly restated: readonly PackFacts[]
   /** The same, where their own directories cannot be read: nobody knows what is in them. */
   readonly unknown: readonly string[]
+  /** Before any of this was read. */
+  readonly dead: DeadPacks
 }
 
 /** Most directories are shorter. */
 const TAIL_BYTES = 64 * 1024
 
-/** Fragments first, then packs: each of them was there before the fragment that names it. */
-export async function takeStock(work: CheckWork, reading: Reading): Promise<Stock> {
+/** Fragments first, then packs: each of them was there before the fragment that names it. `gc`: what packs are dead is read from. */
+export async function takeStock(work: CheckWork, reading: Reading, gc: Records): Promise<Stock> {
   const { signal, findings, engine } = work
   const { repository } = engine.repository
-  const tables = await readIndex(work, reading)
-  const { dead } = await readDeadPacks(repository.records, { signal })
+  const before = await readDeadPacks(gc, { signal })
+  const tables = await readIndex(work, reading, gc)
+  const { dead } = await readDeadPacks(gc, { signal }, before)
   const named = new Inventory(tables).packs
   const listed = await listPacks(work)
   const strangers = [...listed.values()].filter(({ name }) => !named.has(name) && !dead.has(name))
@@ -47,7 +51,7 @@ export async function takeStock(work: CheckWork, reading: Reading): Promise<Stoc
     const message = `Pack ${name} is in no index fragment, and its own directory cannot be read: nobody knows what it holds.`
     findings.add(packKey(name), { code: 'OBJECT_CORRUPT', severity: 'warning', message })
   }
-  return { inventory, restated: facts, unknown }
+  return { inventory, restated: facts, unknown, dead: before }
 }
 
 type Listed = ObjectInfo & { name: string }

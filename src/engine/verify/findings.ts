@@ -63,6 +63,12 @@ export class Findings {
     for (const path of paths) if (draft.paths.length < MAX_PATHS) draft.paths.push(`${source}/${path}`)
   }
 
+  /** There is nothing wrong with it after all. */
+  forget(object: string): void {
+    this.drafts.delete(object)
+    this.fromTrees.delete(object)
+  }
+
   /** Forgets what walks found: they are about to be made again, knowing more. */
   resetProblems(): void {
     for (const key of this.fromTrees) this.drafts.delete(key)
@@ -75,10 +81,16 @@ export class Findings {
     return [...this.drafts.values()].every(({ trouble }) => (trouble.severity ?? 'error') !== 'error')
   }
 
-  list(): Finding[] {
-    const all = [...this.drafts.values()]
+  /** Every one, the worst first. */
+  all(): Finding[] {
+    return [...this.drafts.values()]
       .map(toFinding)
       .sort((a, b) => RANK[a.severity] - RANK[b.severity] || (b.affects?.entries ?? 0) - (a.affects?.entries ?? 0))
+  }
+
+  /** The same for people: of many only the worst. */
+  list(): Finding[] {
+    const all = this.all()
     if (all.length <= MAX_FINDINGS) return all
     const omitted = all.splice(MAX_FINDINGS)
     const { severity } = omitted[0]!

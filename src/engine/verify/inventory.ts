@@ -2,6 +2,7 @@
 
 import { IndexSet } from '../../repository/index-set.ts'
 import { PREFIX, packKey, parseKey } from '../../repository/keys-layout.ts'
+import type { Records } from '../../repository/records.ts'
 import { readAbsentPacks, readDeadPacks } from '../../repository/runs-absent.ts'
 import type { ObjectInfo, Target } from '../../targets/target.ts'
 import type { ChunkTable } from '../../workers/chunks/chunk-index.ts'
@@ -80,13 +81,17 @@ export async function takeInventory(work: CheckWork, reading: Reading): Promise<
 }
 
 /** Fragments as they are now; what cannot be read of them is a finding. */
-export async function readIndex(work: CheckWork, reading: Reading): Promise<ChunkTable[]> {
+export async function readIndex(
+  work: CheckWork,
+  reading: Reading,
+  gc: Records = work.engine.repository.repository.records,
+): Promise<ChunkTable[]> {
   const { engine, options, findings, signal } = work
   const { repository } = engine.repository
   const index = new IndexSet(repository.target)
-  await noting(work, async () => index.markAbsent((await readDeadPacks(repository.records, { signal })).dead))
+  await noting(work, async () => index.markAbsent((await readDeadPacks(gc, { signal })).dead))
   // Packs that a prune has only named are still there; but a damaged list of them stops every backup.
-  await noting(work, () => readAbsentPacks(repository.records, { signal }))
+  await noting(work, () => readAbsentPacks(gc, { signal }))
   let session: Session | undefined
   await index.refresh(async () => {
     session ??= reading.track(await reading.lease.threads[0]!.open('index', { vault: engine.repository.vault() }, {}))

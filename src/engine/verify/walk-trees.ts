@@ -23,7 +23,7 @@ interface Tree {
 export async function walkTrees(
   work: CheckWork,
   sessions: CheckSessions,
-  snapshots: readonly SnapshotInfo[],
+  snapshots: readonly Pick<SnapshotInfo, 'id' | 'record'>[],
   bad: readonly BadPlaces[],
 ): Promise<Set<string>> {
   await Promise.all(sessions.list.map((session) => session.call('bad', bad)))

@@ -10,7 +10,7 @@ import type { ChunkSink } from '../ingest/list-builder.ts'
 import { profileOf, type StreamPiece, type StreamTail } from '../ingest/stream-ingest.ts'
 import type { Vault } from '../segments/vault.ts'
 import type { Host } from '../threads/rpc.ts'
-import { IdSet } from './losses.ts'
+import { IdSet, type LostRows, MAX_KEPT_BYTES } from './losses.ts'
 
 export interface FileHeal {
   /** Absolute. */
@@ -18,19 +18,37 @@ export interface FileHeal {
   follow: boolean
 }
 
+/** A page or a list. */
+export interface FoundRecord {
+  id: Uint8Array
+  bytes: Uint8Array
+}
+
+/** What was wanted and is found: CHUNK_ROW_BYTES each, and what of it names other chunks. */
+export interface FoundChunks {
+  rows: Uint8Array
+  named: FoundRecord[]
+  /** False: there were too many to keep. */
+  areAllNamed: boolean
+}
+
 export class Healing {
   private readonly vault: Vault
   private readonly wanted: IdSet
   private readonly store: ChunkStore | undefined
   private readonly host: Host
+  private readonly naming: IdSet
   private readonly found = new IdSet()
+  private readonly named: FoundRecord[] = []
+  private namedBytes = 0
   private readonly rows = new ByteWriter(CHUNK_ROW_BYTES * 64)
   private streamed: ContentWriter | undefined
 
   /** Without `store` nothing is stored: only what could be is told. */
-  constructor(vault: Vault, wanted: Uint8Array, store: ChunkStore | undefined, host: Host) {
+  constructor(vault: Vault, { rows, naming }: LostRows, store: ChunkStore | undefined, host: Host) {
     this.vault = vault
-    this.wanted = IdSet.of(wanted)
+    this.wanted = IdSet.of(rows)
+    this.naming = IdSet.of(naming)
     this.store = store
     this.host = host
   }
@@ -43,9 +61,16 @@ export class Healing {
       if (this.found.add(id)) {
         this.rows.raw(id)
         this.rows.u32(end - start)
+        if (this.naming.has(id)) this.keep(id, buffer.subarray(start, end))
       }
       return id
     },
+  }
+
+  private keep(id: Uint8Array, bytes: Uint8Array): void {
+    this.namedBytes += bytes.length
+    if (this.namedBytes > MAX_KEPT_BYTES) return
+    this.named.push({ id: new Uint8Array(id), bytes: new Uint8Array(bytes) })
   }
 
   /** One that cannot be read, or is no file any more, heals nothing. */
@@ -87,8 +112,7 @@ export class Healing {
     this.streamed = undefined
   }
 
-  /** What was wanted and is found, CHUNK_ROW_BYTES each. */
-  get foundRows(): Uint8Array {
-    return this.rows.copy()
+  get foundChunks(): FoundChunks {
+    return { rows: this.rows.copy(), named: this.named, areAllNamed: this.namedBytes <= MAX_KEPT_BYTES }
   }
 }

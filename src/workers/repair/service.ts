@@ -1,7 +1,6 @@
 /** Worker service 'repair': finds what is lost, saves what is sound of damaged packs, and takes in again what is still to be had. */
 import { BackupError } from '../../errors.ts'
 import type { ChunkTablePlain } from '../chunks/chunk-index.ts'
-import { ChunkReader } from '../chunks/chunk-reader.ts'
 import { ChunkStore, type StoreCounters, type StorePlain } from '../chunks/chunk-store.ts'
 import { type BadPlaces, SoundIndex } from '../chunks/sound-index.ts'
 import { type FinishedPack, PackBuilder } from '../ingest/pack-builder.ts'
@@ -10,8 +9,8 @@ import { whereThere } from '../rewrite/judges.ts'
 import { createVault, type Vault, type VaultPlain } from '../segments/vault.ts'
 import { type Host, Moved, type Service } from '../threads/rpc.ts'
 import { type DirectoryJob, readDirectory } from './directory.ts'
-import { type FileHeal, Healing } from './heal.ts'
-import { findLosses, IdSet, type LossJob } from './losses.ts'
+import { type FileHeal, type FoundChunks, Healing } from './heal.ts'
+import { findLosses, IdSet, type LossJob, LossNotebook, type LostRows, MendedReader } from './losses.ts'
 import { type SalvageAnswer, type SalvageJob, salvage } from './salvage.ts'
 
 /** The main thread answers 'range' (bytes of a pack), 'progress', and 'pack' (one that is full) with its buffer. */
@@ -29,13 +28,14 @@ export async function createRepair(init: RepairInit, host: Host): Promise<Servic
 class RepairService implements Service {
   private readonly vault: Vault
   private readonly index: SoundIndex
-  private readonly reader: ChunkReader
+  private readonly reader: MendedReader
   private readonly host: Host
   private readonly store: ChunkStore | undefined
   private readonly builder: PackBuilder | undefined
   private readonly waiting = new Set<Promise<void>>()
   private failure: unknown
-  private saved = new IdSet()
+  private readonly saved = new IdSet()
+  private notebook = new LossNotebook(this.saved)
   private healing: Healing | undefined
   private last: Promise<unknown> = Promise.resolve()
 
@@ -43,7 +43,7 @@ class RepairService implements Service {
     this.vault = vault
     this.host = host
     this.index = new SoundIndex(tables)
-    this.reader = new ChunkReader(vault, this.index, host)
+    this.reader = new MendedReader(vault, this.index, host)
     if (!store) return
     this.store = new ChunkStore(vault, store, 'content', host)
     this.builder = new PackBuilder(vault, 'content', (pack) => this.send(pack), store.packBytes)
@@ -60,24 +60,29 @@ class RepairService implements Service {
     this.host.throwIfAborted()
     if (method === 'bad') return this.index.setBad(args as BadPlaces[])
     if (method === 'directory') return readDirectory(this.vault, args as DirectoryJob)
-    if (method === 'saved') return this.setSaved(args as Uint8Array)
-    if (method === 'losses') return findLosses(this.reader, this.saved, args as LossJob)
+    if (method === 'saved') return this.save(args as FoundChunks)
+    if (method === 'begin') return this.begin()
+    if (method === 'losses') return findLosses(this.reader, this.notebook, args as LossJob)
+    if (method === 'lost rows') return this.notebook.lostRows
+    if (method === 'lost paths') return this.notebook.lostPaths
     if (method === 'lost') return this.isLost(args as { id: Uint8Array; bytes: number })
     if (method === 'salvage') return this.salvage(args as SalvageJob)
-    if (method === 'wanted') return this.want(args as Uint8Array)
+    if (method === 'wanted') return this.want(args as LostRows)
     if (method === 'file') return this.healing!.file(args as FileHeal)
     if (method === 'chunk') return this.chunk(args as { id: Uint8Array; bytes: number })
     if (method === 'put') return this.healing!.chunk(args as Uint8Array)
     if (method === 'data') return this.data(args as StreamPiece)
     if (method === 'end') return this.healing!.end(args as StreamTail)
     if (method === 'reset') return this.healing!.reset()
-    if (method === 'found') return this.healing?.foundRows ?? new Uint8Array(0)
+    if (method === 'found') return this.healing?.foundChunks
     if (method === 'finish') return this.finish()
     throw new BackupError('INTERNAL', `repair has no method ${method}`, { origin: 'repository' })
   }
 
   private isLost({ id, bytes }: { id: Uint8Array; bytes: number }): boolean {
-    return !this.saved.has(id) && this.index.trouble(id, bytes) !== undefined
+    if (this.saved.has(id) || this.index.trouble(id, bytes) === undefined) return false
+    this.notebook.lost(id, bytes, false)
+    return true
   }
 
   /** Null where it cannot be had. */
@@ -89,12 +94,18 @@ class RepairService implements Service {
     return new Moved(copy, [copy.buffer])
   }
 
-  private setSaved(rows: Uint8Array): void {
-    this.saved = IdSet.of(rows)
+  private begin(): void {
+    this.notebook = new LossNotebook(this.saved)
   }
 
-  private want(rows: Uint8Array): void {
-    this.healing = new Healing(this.vault, rows, this.store, this.host)
+  /** From now on these count as being there. False: not all that names others could be kept. */
+  private save({ rows, named, areAllNamed }: FoundChunks): boolean {
+    this.saved.addAll(rows)
+    return areAllNamed && named.filter(({ id, bytes }) => !this.reader.keep(id, bytes)).length === 0
+  }
+
+  private want(wanted: LostRows): void {
+    this.healing = new Healing(this.vault, wanted, this.store, this.host)
   }
 
   /** Its buffer goes back, to be filled again. */

@@ -30,6 +30,8 @@ export interface EntryJudge {
   readonly passesLostPages: boolean
   /** Asked before a page is read, where lost ones are passed over. */
   isThere(id: Uint8Array, bytes: number): boolean
+  /** Told of all that is left out: `path` (latin1) is the first of so many entries. */
+  dropped?(path: string, entries: number): void
 }
 
 /** Plain data, for the way to a worker. */
@@ -67,10 +69,11 @@ class SelectedJudge implements EntryJudge {
 
 /** What a judge of lost content tells and is told. */
 export interface LossNotes {
-  /** Called for each chunk that is nowhere; `bytes` is its length. */
-  lost(id: Uint8Array, bytes: number): void
+  /** Called for each chunk that is nowhere; `bytes` is its length. `names`: it is a page or a list, and names others. */
+  lost(id: Uint8Array, bytes: number, names: boolean): void
   /** True: it is nowhere now, but will be there again. */
   isSaved(id: Uint8Array): boolean
+  dropped(path: string, entries: number): void
 }
 
 export class LostJudge implements EntryJudge {
@@ -85,44 +88,62 @@ export class LostJudge implements EntryJudge {
     this.notes = notes
   }
 
+  dropped(path: string, entries: number): void {
+    this.notes?.dropped(path, entries)
+  }
+
   /** Pages and their fingerprints as well as content. */
-  isThere(id: Uint8Array, bytes: number): boolean {
+  isThere(id: Uint8Array, bytes: number, names = true): boolean {
     if (isThere(this.reader, id, bytes)) return true
     if (this.notes?.isSaved(id)) return true
-    this.notes?.lost(id, bytes)
+    this.notes?.lost(id, bytes, names)
     return false
   }
 
   judge({ page, streamsStart, streamsEnd }: JudgedEntry): Verdict | Promise<Verdict> {
     const streams = guard('page', () => readStreams(new ByteReader(page, streamsStart, streamsEnd)))
-    // All of them, since all that is lost is to be told.
-    if (streams.filter(({ refs }) => !this.areThere(refs)).length > 0) return 'drop'
-    if (streams.every(({ level }) => level === 0)) return 'keep'
+    if (streams.every(({ level }) => level === 0)) {
+      // All of them, since all that is lost is to be told.
+      return streams.filter(({ refs }) => !this.areThere(refs)).length > 0 ? 'drop' : 'keep'
+    }
     return this.walk(streams)
   }
 
   private async walk(streams: readonly { refs: readonly ChunkRef[]; level: number }[]): Promise<Verdict> {
+    let verdict: Verdict = 'keep'
     for (const { refs, level } of streams) {
-      for (const ref of refs) if (level > 0 && ref.id && !(await this.isListThere(ref, level - 1))) return 'drop'
+      if (await this.areWhole(refs, level)) continue
+      verdict = 'drop'
+      if (!this.notes) break
     }
-    return 'keep'
+    return verdict
   }
 
-  private async isListThere(ref: ChunkRef, level: number): Promise<boolean> {
+  /** Who takes notes is told of all that is lost, and not only of what is lost first. */
+  private async areWhole(refs: readonly ChunkRef[], level: number): Promise<boolean> {
+    if (level === 0) return this.areThere(refs)
+    let whole = true
+    for (const ref of refs) {
+      if (!ref.id || (await this.isListWhole(ref, level - 1))) continue
+      whole = false
+      if (!this.notes) break
+    }
+    return whole
+  }
+
+  private async isListWhole(ref: ChunkRef, level: number): Promise<boolean> {
     const key = Buffer.from(ref.id!).toString('latin1')
     if (this.sound.has(key)) return true
-    if (this.notes?.isSaved(ref.id!)) return true
     const refs = this.isThere(ref.id!, ref.chunkBytes)
       ? await whereThere(() => this.reader.list(ref, level))
       : undefined
-    if (refs === undefined || !this.areThere(refs)) return false
-    for (const each of refs) if (level > 0 && each.id && !(await this.isListThere(each, level - 1))) return false
+    if (refs === undefined || !(await this.areWhole(refs, level))) return false
     this.sound.add(key)
     return true
   }
 
   private areThere(refs: readonly ChunkRef[]): boolean {
-    return refs.filter(({ id, chunkBytes }) => id !== undefined && !this.isThere(id, chunkBytes)).length === 0
+    return refs.filter(({ id, chunkBytes }) => id !== undefined && !this.isThere(id, chunkBytes, false)).length === 0
   }
 }
 

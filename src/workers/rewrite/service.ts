@@ -183,6 +183,7 @@ export class TreeRewrite {
   private drop(path: string, entries: number, bytes: number): void {
     const { dropped } = this.answer
     this.answer.changed = true
+    this.judge.dropped?.(path, entries)
     dropped.entries += entries
     dropped.bytes += bytes
     if (dropped.list.length < this.job.listed) dropped.list.push({ path: latin1ToUser(path), entries, bytes })
