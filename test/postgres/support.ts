@@ -1,5 +1,6 @@
 /** Engines over real databases, for the tests that run all parts together. */
-import { execFileSync } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { subscribe } from 'node:diagnostics_channel'
 import { afterAll, expect } from 'vitest'
 import {
   BackupEngine,
@@ -153,9 +154,15 @@ export async function expectNothingLeft(server: { url: string }, database: strin
   expectNoChild()
 }
 
-/** No program of Postgres that this process has started still runs. */
+const children = new Set<ChildProcess>()
+subscribe('child_process', (message) => {
+  const { process: child } = message as { process: ChildProcess }
+  children.add(child)
+  child.once('exit', () => children.delete(child)).once('error', () => child.pid ?? children.delete(child))
+})
+
+/** Every pg_dump, pg_dumpall and pg_restore that this process has started has ended, and it knows. */
 export function expectNoChild(): void {
-  const all = execFileSync('ps', ['-Ao', 'ppid=,comm='], { encoding: 'utf8' }).split('\n')
-  const own = all.filter((line) => line.trim().startsWith(`${process.pid} `))
-  expect(own.filter((line) => /pg_dump|pg_restore/.test(line) && !/defunct/.test(line))).toEqual([])
+  const running = [...children].map(({ spawnargs }) => spawnargs.join(' '))
+  expect(running.filter((line) => /pg_dump|pg_restore/.test(line))).toEqual([])
 }

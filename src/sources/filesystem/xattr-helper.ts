@@ -1,10 +1,12 @@
 /**
  * One `sh` a thread that starts `getfattr` as often as it is asked to. A process of Node's size takes 9 ms to fork, most of
  * it afterwards, page by page; a shell takes none of that. Started when it is first needed, it ends when nobody has asked for
- * some seconds, or with this process, whose end of its input closes.
+ * some seconds, with its thread or an engine, or with this process, whose end of its input closes.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import type { Socket } from 'node:net'
+import { settled } from '../../util/abort.ts'
+import { atThreadEnd } from '../../util/thread-end.ts'
 import { searchPath } from './programs.ts'
 
 export const READ_PROGRAM = 'getfattr'
@@ -25,12 +27,15 @@ const SCRIPT = `while read -r bytes links; do
   echo '# end' >&2
 done`
 const IDLE_MS = 5000
+/** For a shell that has read the end of its input; longer only where a file system does not answer. */
+const CLOSE_MS = 1000
 const MAX_OUTPUT_BYTES = 256 * 1024 * 1024
 
 class Helper {
   isOver = false
   readonly path = searchPath()
   private readonly child: ChildProcessWithoutNullStreams
+  private readonly exited: Promise<unknown>
   private pieces: { out: Buffer[]; err: Buffer[]; bytes: number } = { out: [], err: [], bytes: 0 }
   private told: ((told: Told) => void) | undefined
   private idle: NodeJS.Timeout | undefined
@@ -40,6 +45,9 @@ class Helper {
     const { child } = this
     child.stdout.on('data', (piece: Buffer) => this.take('out', piece))
     child.stderr.on('data', (piece: Buffer) => this.take('err', piece))
+    this.exited = new Promise((resolve) => child.once('exit', resolve).once('error', resolve))
+    started.add(this)
+    void this.exited.then(() => started.delete(this))
     // It is over when it is closed, and says so there.
     child.stdin.on('error', () => {})
     child.on('error', (error) => this.end(error.message))
@@ -72,7 +80,7 @@ class Helper {
     const { told } = this
     this.told = undefined
     this.hold(false)
-    this.idle = setTimeout(() => this.close(), IDLE_MS).unref()
+    this.idle = setTimeout(() => void this.close(), IDLE_MS).unref()
     told?.({ output: withoutEnd(out), errors: `${withoutEnd(err)}${why}`, ended })
   }
 
@@ -82,9 +90,13 @@ class Helper {
     clearTimeout(this.idle)
   }
 
-  close(): void {
+  /** Answers what it was asked before. Resolves when it is no process any more. */
+  async close(): Promise<void> {
     this.isOver = true
     this.child.stdin.end()
+    this.hold(true)
+    await settled(this.exited, CLOSE_MS)
+    this.hold(this.told !== undefined)
   }
 
   /** The process does not end while an answer is awaited, nor is it kept by a helper that is idle. */
@@ -111,13 +123,15 @@ function textOf(pieces: readonly Buffer[]): string {
   return Buffer.concat(pieces).toString('latin1')
 }
 
+/** Those that are processes yet. */
+const started = new Set<Helper>()
 let helper: Helper | undefined
 let last: Promise<unknown> = Promise.resolve()
 
 /** What the program says of these names. Never rejects. */
 export function tellXattrs(names: readonly string[], follow: boolean): Promise<Told> {
   const next = last.then(() => {
-    if (helper !== undefined && helper.path !== searchPath()) helper.close()
+    if (helper !== undefined && helper.path !== searchPath()) void helper.close()
     if (helper === undefined || helper.isOver) helper = new Helper()
     return helper.ask(names, follow)
   })
@@ -126,3 +140,8 @@ export function tellXattrs(names: readonly string[], follow: boolean): Promise<T
   last = told
   return told
 }
+
+// Who asks after that starts another.
+atThreadEnd(async () => {
+  await Promise.all([...started].map((each) => each.close()))
+})

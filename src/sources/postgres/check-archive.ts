@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises'
 import { BackupError, type Json } from '../../errors.ts'
 import type { Finding } from '../../events.ts'
 import type { CheckContext } from '../source.ts'
-import { type DumpClient, findDumpClient } from './dump-client-find.ts'
+import { type DumpClient, dumpClients, findDumpClient } from './dump-client-find.ts'
 
 const MAX_STDERR = 2000
 const ARCHIVE = /(^|\/)pg_dump\/(schema|database)\.dump$/
@@ -20,7 +20,8 @@ export async function checkArchives(
     paths.push(...batch.filter(({ path, type }) => type === 'script' && ARCHIVE.test(path)).map(({ path }) => path))
   }
   if (paths.length === 0) return []
-  const client = await restoringClient(facts, binDir)
+  const client = await restoringClient(facts, binDir, signal)
+  signal.throwIfAborted()
   if (!('binDir' in client)) return [client]
   const findings: Finding[] = []
   for (const path of paths) {
@@ -34,10 +35,12 @@ export async function checkArchives(
 async function restoringClient(
   facts: CheckContext['facts'],
   binDir: string | undefined,
+  signal: AbortSignal,
 ): Promise<DumpClient | Finding> {
   const written = (facts.client as { version?: Json } | null | undefined)?.version
   try {
-    return await findDumpClient(Number.parseInt(String(written ?? '0'), 10), binDir)
+    const clients = dumpClients(binDir, signal)
+    return await findDumpClient(Number.parseInt(String(written ?? '0'), 10), binDir, clients)
   } catch (error) {
     if (!BackupError.is(error)) throw error
     const { code, details } = error
@@ -52,7 +55,8 @@ async function restoreToNothing(
   content: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const options = { stdio: ['pipe', 'ignore', 'pipe'] as ['pipe', 'ignore', 'pipe'], signal }
+  const stdio: ['pipe', 'ignore', 'pipe'] = ['pipe', 'ignore', 'pipe']
+  const options = { stdio, signal, killSignal: 'SIGKILL' } as const
   const child = spawn(join(binDir, 'pg_restore'), ['--file=/dev/null'], options)
   let said = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {

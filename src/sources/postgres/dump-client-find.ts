@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { readdir, realpath } from 'node:fs/promises'
 import { basename, delimiter, join } from 'node:path'
 import { BackupError } from '../../errors.ts'
+import { onAbort } from '../../util/abort.ts'
 
 export interface DumpClient {
   /** Absolute folder of the programs. */
@@ -12,10 +13,14 @@ export interface DumpClient {
   readonly major: number
 }
 
-/** All that are there. Never rejects, so that it can be begun before the server is known. */
-export async function dumpClients(binDir: string | undefined): Promise<readonly DumpClient[]> {
+/**
+ * All that are there. Never rejects, so that it can be begun before the server is known; but must be awaited, since only then
+ * none of them runs any more. On abort they are ended.
+ */
+export async function dumpClients(binDir: string | undefined, signal?: AbortSignal): Promise<readonly DumpClient[]> {
   const folders = binDir === undefined ? await usualFolders() : [binDir]
-  return (await Promise.all(folders.map(clientIn))).filter((client) => client !== undefined)
+  const found = await Promise.all(folders.map((folder) => clientIn(folder, signal)))
+  return found.filter((client) => client !== undefined)
 }
 
 /** `clients`: where they are known already. @throws BackupError POSTGRES_CLIENT_MISSING, POSTGRES_CLIENT_WRONG */
@@ -47,16 +52,29 @@ async function inside(parent: string, name: RegExp, child: string): Promise<stri
   return names.filter((one) => name.test(one)).map((one) => join(parent, one, child))
 }
 
-async function clientIn(folder: string): Promise<DumpClient | undefined> {
+async function clientIn(folder: string, signal: AbortSignal | undefined): Promise<DumpClient | undefined> {
   const program = join(folder, 'pg_dump')
   const real = await realpath(program).catch(() => undefined)
   // Debian's wrapper picks a version by itself, by rules of its own.
   if (real === undefined || basename(real) === 'pg_wrapper') return undefined
-  const text = await new Promise<string>((resolve) => {
-    execFile(program, ['--version'], { timeout: 10_000 }, (error, stdout) => resolve(error ? '' : stdout))
-  })
+  const text = await versionText(program, signal)
   const version = /\) (\d+(?:\.\d+)*)/.exec(text)?.[1]
   return version === undefined ? undefined : { binDir: folder, version, major: Number.parseInt(version, 10) }
+}
+
+/** What it says when it is asked for its version; '' where it does not. Resolves when it runs no more, on abort too. */
+async function versionText(program: string, signal: AbortSignal | undefined): Promise<string> {
+  if (signal?.aborted) return ''
+  const told = Promise.withResolvers<string>()
+  const options = { timeout: 10_000, killSignal: 'SIGKILL' } as const
+  const child = execFile(program, ['--version'], options, (error, stdout) => told.resolve(error ? '' : stdout))
+  const exited = child.pid !== undefined && new Promise((resolve) => child.once('exit', resolve))
+  // The option `signal` would send SIGTERM, whatever `killSignal` says.
+  const remove = onAbort(signal, () => child.kill('SIGKILL'))
+  const text = await told.promise
+  await exited
+  remove()
+  return text
 }
 
 function tooOld(found: readonly DumpClient[], serverMajor: number): BackupError {

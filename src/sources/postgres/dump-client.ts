@@ -58,6 +58,7 @@ export class DumpRunner {
   #folder: string | undefined
   #env: Record<string, string> | undefined
   #disposed = false
+  #preparing: Promise<void> | undefined
 
   constructor(client: DumpClient, address: ServerAddress, restrictKey: string) {
     this.client = client
@@ -66,7 +67,12 @@ export class DumpRunner {
   }
 
   /** Must be called once, before the first `start`. */
-  async prepare(): Promise<void> {
+  prepare(): Promise<void> {
+    this.#preparing = this.#prepare()
+    return this.#preparing
+  }
+
+  async #prepare(): Promise<void> {
     this.#env = { ...libpqEnvironment(this.#address), ...(await this.#tlsEnvironment()) }
   }
 
@@ -99,6 +105,8 @@ export class DumpRunner {
   async dispose(): Promise<void> {
     this.#disposed = true
     await Promise.all([...this.#children].map((child) => child.kill()))
+    // What it writes meanwhile holds keys.
+    await this.#preparing?.catch(() => {})
     if (this.#folder !== undefined) await rm(this.#folder, { recursive: true, force: true })
   }
 
@@ -154,12 +162,16 @@ export class DumpChild {
   constructor(name: string, child: ChildProcess) {
     this.#name = name
     this.#child = child
-    child.stdout!.on('data', this.#onData)
-    child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    // There are no pipes where the process has too many open files.
+    child.stdout?.on('data', this.#onData)
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-MAX_STDERR_BYTES)
     })
     this.#exit = new Promise((resolve) => {
-      child.on('error', (error) => this.#finish(this.#failed(error.message, error), resolve))
+      child.on('error', (error) => {
+        // One that was started is waited for, whatever else went wrong.
+        if (child.pid === undefined) this.#finish(this.#failed(error.message, error), resolve)
+      })
       child.on('close', (code, signal) => {
         this.#finish(code === 0 ? undefined : this.#failed(`ended with ${signal ?? `exit code ${code}`}`), resolve)
       })
@@ -201,7 +213,7 @@ export class DumpChild {
   /** Resolves when it runs no more. */
   async kill(): Promise<void> {
     if (!this.#ended) this.#child.kill('SIGKILL')
-    this.#child.stdout!.destroy()
+    this.#child.stdout?.destroy()
     await this.#exit
   }
 

@@ -4,7 +4,7 @@ import type { Source } from '../source.ts'
 import { checkArchives } from './check-archive.ts'
 import { preloadClient } from './connect.ts'
 import { examine } from './doctor/doctor.ts'
-import { findDumpClient } from './dump-client-find.ts'
+import { dumpClients, findDumpClient } from './dump-client-find.ts'
 import { type PostgresOptions, type PostgresSettings, parsePostgresOptions } from './options.ts'
 import { PostgresSession } from './session.ts'
 
@@ -37,14 +37,18 @@ export async function doctor(options: PostgresOptions): Promise<Finding[]> {
 
 function examinePostgres(settings: PostgresSettings, signal: AbortSignal | undefined): Promise<Finding[]> {
   return examine(settings.connection, signal, ({ versionNum }) =>
-    examineClient(settings, Math.trunc(versionNum / 10_000)),
+    examineClient(settings, Math.trunc(versionNum / 10_000), signal),
   )
 }
 
-async function examineClient({ dataOnly, mode, binDir }: PostgresSettings, serverMajor: number): Promise<Finding[]> {
+async function examineClient(
+  { dataOnly, mode, binDir }: PostgresSettings,
+  serverMajor: number,
+  signal: AbortSignal | undefined,
+): Promise<Finding[]> {
   if (dataOnly && mode === 'copy') return []
   try {
-    const { major, version } = await findDumpClient(serverMajor, binDir)
+    const { major, version } = await findDumpClient(serverMajor, binDir, dumpClients(binDir, signal))
     if (major === serverMajor) return []
     const message = `pg_dump ${version} is newer than the server: what it writes may not load into a server as old as this`
     const fix = `Install postgresql-client-${serverMajor}`

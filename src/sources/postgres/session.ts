@@ -32,7 +32,7 @@ export class PostgresSession implements SourceSession {
   readonly #readings: DatabaseReading[] = []
   #runner: DumpRunner | undefined
   #server: ServerFacts | undefined
-  #ended: Promise<void> | undefined
+  #ending: Promise<void> = Promise.resolve()
 
   private constructor(settings: PostgresSettings, context: SourceContext) {
     this.concurrency = settings.jobs
@@ -40,7 +40,7 @@ export class PostgresSession implements SourceSession {
     this.#context = context
     this.#connector = new Connector(settings.connection, 'source')
     this.#abort = linkAbort(context.signal)
-    this.#abort.signal.addEventListener('abort', () => void this.#end(), { once: true })
+    this.#abort.signal.addEventListener('abort', () => void this.#end().catch(() => {}), { once: true })
   }
 
   static async open(settings: PostgresSettings, context: SourceContext): Promise<PostgresSession> {
@@ -50,16 +50,23 @@ export class PostgresSession implements SourceSession {
       return session
     } catch (error) {
       await session[Symbol.asyncDispose]()
-      if (context.signal.aborted) context.signal.throwIfAborted()
+      throwIfAborted(context.signal)
       throw pgError(error, 'source', 'cannot open the database')
     }
   }
 
   async #open(): Promise<void> {
-    const clients = this.#needsClient ? dumpClients(this.#settings.binDir) : undefined
-    const databases = await this.#findDatabases()
-    if (clients !== undefined) await this.#prepareClient(clients)
     const { signal } = this.#abort
+    const clients = this.#needsClient ? dumpClients(this.#settings.binDir, signal) : undefined
+    const databases = await this.#findDatabases().catch(async (error: unknown) => {
+      // These are processes, and must not outlive the session.
+      this.#abort.abort(error)
+      await clients
+      throw error
+    })
+    await clients
+    throwIfAborted(signal)
+    if (clients !== undefined) await this.#prepareClient(clients)
     // One failure must not leave the others opening behind our back.
     await allSettledOrThrow(
       databases.map(async ({ database }, index) => {
@@ -173,15 +180,18 @@ export class PostgresSession implements SourceSession {
     this.#abort.dispose()
   }
 
-  /** Also on abort, at once, whoever still waits for what. */
+  /** Also on abort, at once, whoever still waits for what; then once more at the end, for what was being opened meanwhile. */
   #end(): Promise<void> {
-    this.#ended ??= this.#endAll()
-    return this.#ended
+    const end = (): Promise<void> => this.#endAll()
+    this.#ending = this.#ending.then(end, end)
+    return this.#ending
   }
 
   async #endAll(): Promise<void> {
-    await Promise.all(this.#readings.map((reading) => reading.close()))
-    await Promise.all([this.#runner?.dispose(), ...this.#leads.map((lead) => lead?.close())])
+    // Its children are killed first: a server that does not answer must not keep them running.
+    const disposed = this.#runner?.dispose()
+    await Promise.allSettled(this.#readings.map((reading) => reading.close()))
+    await Promise.all([disposed, ...this.#leads.map((lead) => lead?.close())])
   }
 }
 

@@ -42,6 +42,7 @@ export class Lead {
   readonly #runner: DumpRunner | undefined
   #draft: SchemaDraft | undefined
   #restless = 0
+  #closed: Promise<void> | undefined
 
   private constructor(connection: Connection, pins: Pins, settings: PostgresSettings, runner: DumpRunner | undefined) {
     this.#runner = runner
@@ -121,7 +122,13 @@ export class Lead {
   }
 
   /** Rolled back before it resolves, so that no lock is left; broken off where it is still at work. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    // Not twice: a pool may have lent its connection to somebody else by then.
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
     if (this.#users > 0) this.connection.destroy()
     await rollback(this.connection)
     await this.connection.end()

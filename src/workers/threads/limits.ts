@@ -8,6 +8,8 @@ export const PROTOCOL_NAME = 'holdfast-worker'
 export const HANDSHAKE_LIMIT_MS = 5_000
 /** An aborted session that has not stopped by then costs its thread: after `close` nothing of it may still run. */
 export const STOP_LIMIT_MS = 5_000
+/** A thread that is asked to end, and has not by then, is ended: it is busy, or something that it has started does not end. */
+export const END_LIMIT_MS = 500
 /** Ending a thread is waited for this long; a thread inside a blocked system call ends when that returns. */
 export const TERMINATE_LIMIT_MS = 1_000
 /** After a failed start the pool works without threads for this long before it tries again. */

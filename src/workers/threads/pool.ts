@@ -1,6 +1,7 @@
 /** How an engine comes to its threads: from the pool of the process, from one of its own, or from none at all. */
 import { pathToFileURL } from 'node:url'
 import { BackupError } from '../../errors.ts'
+import { endThreadHelpers } from '../../util/thread-end.ts'
 import { isThere } from '../worker-file.ts'
 import { InlineThread } from './inline-thread.ts'
 import {
@@ -100,7 +101,7 @@ class ThreadPoolHandle implements PoolHandle {
   }
 
   close(): Promise<void> {
-    this.#closed ??= this.#leave()
+    this.#closed ??= Promise.all([endThreadHelpers(), this.#leave()]).then(() => undefined)
     return this.#closed
   }
 
@@ -123,6 +124,7 @@ class InlineHandle implements PoolHandle {
   async close(): Promise<void> {
     this.#closed = true
     this.#thread.end(handleClosed())
+    await endThreadHelpers()
   }
 }
 

@@ -67,6 +67,7 @@ export const FAILED = 4
 export const ABORT = 5
 export const CLOSE = 6
 export const CLOSED = 7
+export const END = 8
 
 export type CallMessage = [kind: typeof CALL, session: number, call: number, method: string, args: unknown]
 export type OpenMessage = [
@@ -81,6 +82,8 @@ export type DoneMessage = [kind: typeof DONE, session: number, call: number, val
 export type FailedMessage = [kind: typeof FAILED, session: number, call: number, error: WireError]
 export type AnswerMessage = DoneMessage | FailedMessage
 
+/** Of the thread itself, not of a session. */
+export type EndMessage = [kind: typeof END]
 export type ToWorker =
   | OpenMessage
   | CallMessage

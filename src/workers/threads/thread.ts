@@ -1,7 +1,15 @@
 import { Worker } from 'node:worker_threads'
 import { BackupError } from '../../errors.ts'
-import { HANDSHAKE_LIMIT_MS, type HeapLimits, PROTOCOL_NAME, PROTOCOL_VERSION, TERMINATE_LIMIT_MS } from './limits.ts'
-import { type Handlers, HELLO, type Session, type Thread, type ToMain, type Transferable } from './rpc.ts'
+import { settled } from '../../util/abort.ts'
+import {
+  END_LIMIT_MS,
+  HANDSHAKE_LIMIT_MS,
+  type HeapLimits,
+  PROTOCOL_NAME,
+  PROTOCOL_VERSION,
+  TERMINATE_LIMIT_MS,
+} from './limits.ts'
+import { END, type Handlers, HELLO, type Session, type Thread, type ToMain, type Transferable } from './rpc.ts'
 import { SessionTable } from './rpc-main.ts'
 
 export interface WorkerThreadOptions {
@@ -24,6 +32,7 @@ export class WorkerThread implements Thread {
   readonly #hello = Promise.withResolvers<void>()
   readonly #helloTimer: NodeJS.Timeout
   #failed: BackupError | undefined
+  #greeted = false
 
   constructor(options: WorkerThreadOptions) {
     this.id = options.id
@@ -55,13 +64,16 @@ export class WorkerThread implements Thread {
     else this.#worker.unref()
   }
 
-  /** Ends the thread and its sessions with this error. Resolves when it is gone, after a second at the latest. */
+  /** Ends the sessions with this error, and the thread. Resolves when it is gone, after one and a half seconds at the latest. */
   async close(error: BackupError): Promise<void> {
-    this.#fail(error)
-    const limit = Promise.withResolvers<void>()
-    const timer = setTimeout(limit.resolve, TERMINATE_LIMIT_MS)
-    await Promise.race([this.#exited, limit.promise])
-    clearTimeout(timer)
+    const isServing = this.alive && this.#greeted
+    this.#leave(error)
+    if (isServing) {
+      this.#worker.postMessage([END])
+      await settled(this.#exited, END_LIMIT_MS)
+    }
+    void this.#worker.terminate()
+    await settled(this.#exited, TERMINATE_LIMIT_MS)
   }
 
   #listen(): void {
@@ -82,17 +94,23 @@ export class WorkerThread implements Thread {
 
   #greet(name: string, version: string): void {
     clearTimeout(this.#helloTimer)
-    if (name === PROTOCOL_NAME && version === PROTOCOL_VERSION) this.#hello.resolve()
+    this.#greeted = name === PROTOCOL_NAME && version === PROTOCOL_VERSION
+    if (this.#greeted) this.#hello.resolve()
     else this.#fail(died(`its file belongs to another version: ${name} ${version}, not ${PROTOCOL_VERSION}`))
   }
 
   #fail(error: BackupError): void {
     if (this.#failed !== undefined) return
+    this.#leave(error)
+    void this.#worker.terminate()
+  }
+
+  #leave(error: BackupError): void {
+    if (this.#failed !== undefined) return
     this.#failed = error
     clearTimeout(this.#helloTimer)
     this.#hello.reject(error)
     this.#sessions.fail(error)
-    void this.#worker.terminate()
   }
 }
 

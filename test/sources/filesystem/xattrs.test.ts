@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { BackupEngine, filesystem, folder, memoryTarget, type Warning } from '../../../src/index.ts'
+import { BackupEngine, filesystem, folder, memoryTarget, type Warning, workerPool } from '../../../src/index.ts'
 import { readDump, writeDump } from '../../../src/sources/filesystem/xattr-dump.ts'
 import { askXattrs } from '../../../src/sources/filesystem/xattrs.ts'
 import { KEY } from '../../faults/support.ts'
@@ -162,5 +162,21 @@ describe.runIf(process.platform === 'linux')('extended attributes', () => {
     ).toBe('file')
     const wanted = isRoot ? ['OWNER_NOT_RESTORED', 'XATTRS_NOT_RESTORED'] : []
     expect([...new Set(warnings.map(({ code }) => code))].sort()).toEqual(wanted)
+  })
+
+  it('leave no process behind, not even a zombie, when the engine is closed', async () => {
+    plant()
+    const helpers = (): string[] => {
+      const all = execFileSync('ps', ['-Ao', 'ppid=,comm='], { encoding: 'utf8' }).split('\n')
+      return all.filter((line) => line.trim().startsWith(`${process.pid} `) && / (sh|getfattr)\b/.test(line))
+    }
+    const source = filesystem({ name: 'data', path: at('source') })
+    const pool = workerPool({ threads: 2 })
+    const engine = await BackupEngine.open({ target, key: KEY, sources: [source], workers: pool })
+    expect((await engine.backup()).counts).toMatchObject({ added: 3 })
+    expect(helpers()).not.toEqual([])
+    await engine.close()
+    await pool.close()
+    expect(helpers()).toEqual([])
   })
 })
