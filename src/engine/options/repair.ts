@@ -5,7 +5,7 @@ import type { Source } from '../../sources/source.ts'
 import type { Target } from '../../targets/target.ts'
 import type { PlanRepairOptions, RepairOptions, RepairPlan, RepairStep } from '../types/repair.ts'
 import { parseOptions } from './index.ts'
-import { callShape, list, oneOf, opt, pluginSchema, positive, text } from './parts.ts'
+import { callShape, oneOf, opt, pluginSchema, positive, text } from './parts.ts'
 
 const MIN_DEAD_RUN_MS = 180_000
 const DEFAULT_DEAD_RUN_MS = 900_000
@@ -16,9 +16,13 @@ const milliseconds = (least: number): z.ZodNumber => {
   return z.number(rule).min(least, rule)
 }
 
+/** None at all is an answer too. */
+const places = <S extends z.ZodType>(item: S, max: number) =>
+  z.array(item, `must be a list of up to ${max}`).max(max, `must be a list of up to ${max}`)
+
 const placesShape = {
-  sources: opt(list(pluginSchema<Source>('a source', 'open'), 256)),
-  mirrors: opt(list(pluginSchema<Target>('a target', 'get', 'stat', 'list'), 16)),
+  sources: opt(places(pluginSchema<Source>('a source', 'open'), 256)),
+  mirrors: opt(places(pluginSchema<Target>('a target', 'get', 'stat', 'list'), 16)),
 }
 
 const planSchema: z.ZodType<PlanRepairOptions> = z.strictObject(

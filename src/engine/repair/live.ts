@@ -27,12 +27,16 @@ export async function readLive(
     try {
       await readSource(engine, run, source, wanted, session)
     } catch (error) {
-      if (run.signal.aborted || !BackupError.is(error) || error.origin !== 'source') throw error
-      const message = `Source ${source.name} could not be read for what is lost: ${error.message}`
-      run.warn({ code: 'SOURCE_NOT_READ', message, details: { source: source.name, error: error.code } })
-      await session.call('reset', null)
+      await notRead(error, source.name, session, run)
     }
   }
+}
+
+async function notRead(error: unknown, source: string, session: Session, run: RunContext): Promise<void> {
+  if (run.signal.aborted || !BackupError.is(error) || error.origin !== 'source') throw error
+  const message = `Source ${source} could not be read for what is lost: ${error.message}`
+  run.warn({ code: 'SOURCE_NOT_READ', message, details: { source, error: error.code } })
+  await session.call('reset', null)
 }
 
 async function readSource(
@@ -83,7 +87,12 @@ async function readStreams(
     throwIfAborted(run.signal)
     for (const entry of batch) {
       if (!wanted.has(entry.path) || !entry.content) continue
-      await readStream(source, entry, id++, session, run)
+      try {
+        await readStream(source, entry, id++, session, run)
+      } catch (error) {
+        // One that cannot be read any more keeps nobody from the others.
+        await notRead(error, source, session, run)
+      }
     }
   }
 }

@@ -1,8 +1,11 @@
 /** Objects that a mirror still has as they were stored. What it gives is believed only once it has proved itself. */
 import { sha256Hex } from '../../crypto/hash.ts'
 import { BackupError } from '../../errors.ts'
+import { type GcDone, gcDoneRecord } from '../../model/gc.ts'
+import { MAX_SNAPSHOT_BYTES } from '../../model/snapshot.ts'
+import { decodeSnapshotObject } from '../../model/tombstone.ts'
 import { readConfigs, verifyConfigs } from '../../repository/config-chain.ts'
-import { readSlots, slotsOf } from '../../repository/key-slots-open.ts'
+import { readSlots, slotIdOf, slotsOf } from '../../repository/key-slots-open.ts'
 import { classOfKey, PREFIX, parseKey } from '../../repository/keys-layout.ts'
 import { isDamage } from '../../repository/records-listing.ts'
 import type { GetOptions, Target } from '../../targets/target.ts'
@@ -24,13 +27,26 @@ export class Mirrors {
   /** True if a mirror has it; from now on it counts as being there. */
   async seek(key: string): Promise<boolean> {
     if (this.found.has(key)) return true
+    let tombstone: Target | undefined
     for (const mirror of this.targets) {
       const bytes = await this.get(mirror, key)
       if (bytes === undefined || !(await this.isSound(mirror, key, bytes))) continue
+      if (this.isTombstone(key, bytes)) {
+        tombstone ??= mirror
+        continue
+      }
       this.found.set(key, mirror)
       return true
     }
-    return false
+    // What one mirror has forgotten another may still have.
+    if (tombstone) this.found.set(key, tombstone)
+    return tombstone !== undefined
+  }
+
+  private isTombstone(key: string, bytes: Uint8Array): boolean {
+    if (parseKey(key)?.area !== 'snapshots') return false
+    const { records } = this.engine.repository.repository
+    return 'tombstone' in decodeSnapshotObject(records.open('snapshots', key, bytes, MAX_SNAPSHOT_BYTES), key)
   }
 
   /** The object as it was stored, or undefined where the mirror has lost it by now. */
@@ -76,16 +92,33 @@ export class Mirrors {
         return verifyConfigs(await this.configs(mirror), keyring).repositoryId === repositoryId
       if (parsed?.area === 'keys') {
         const slots = slotsOf(repositoryId, await readSlots(mirror, [key], this.signal))
-        return slots.some((slot) => !('error' in slot))
+        // The config says which bytes are the slot's: what nobody can open is no key, and what was taken away stays away.
+        const named = this.engine.repository.repository.keys.slots[slotIdOf(key)]
+        return slots.some((slot) => !('error' in slot) && slot.hash === named?.hash)
       }
       const cls = classOfKey(key)
       if (cls === undefined) return false
-      records.open(cls, key, bytes)
-      return true
+      const raw = records.open(cls, key, bytes)
+      return parsed?.area === 'gc' && parsed.done ? await this.isOwnOutcome(gcDoneRecord.decode(raw, key)) : true
     } catch (error) {
       if (isDamage(error) || (BackupError.is(error) && error.code === 'CONFIG_TAMPERED')) return false
       throw error
     }
+  }
+
+  /**
+   * A mirror that is pruned on its own has outcomes of the same numbers, and names packs dead that are needed here. Nothing is
+   * lost by one of which no pack is there. A stub says nothing.
+   */
+  private async isOwnOutcome({ outcome, dead }: GcDone): Promise<boolean> {
+    if (outcome === 'stub') return false
+    const named = new Set(dead)
+    const { target } = this.engine.repository.repository
+    for await (const { key } of target.list(PREFIX.packs, { signal: this.signal })) {
+      const parsed = parseKey(key)
+      if (parsed?.area === 'packs' && named.has(parsed.name)) return false
+    }
+    return true
   }
 
   private async configs(mirror: Target): Promise<Parameters<typeof verifyConfigs>[0]> {

@@ -25,6 +25,7 @@ import type { Diagnosis, Places } from './diagnose.ts'
 import { readLive } from './live.ts'
 import { readMirrors } from './mirror-chunks.ts'
 import { damagedFragments, removable } from './steps.ts'
+import { stillDamaged } from './still-damaged.ts'
 
 export interface Saved {
   chunks: number
@@ -91,7 +92,8 @@ class Saving {
       }
       await reading.end(session)
     }
-    const going = removable(diagnosis)
+    const { records } = engine.repository.repository
+    const going = await stillDamaged(records, removable(diagnosis), { signal: run.signal })
     throwIfAborted(run.signal)
     if (going.length > 0) await target.delete(going, { signal: run.signal })
     if (damagedFragments(diagnosis).length > 0) run.progress.touch()

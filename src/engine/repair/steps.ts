@@ -5,7 +5,8 @@ import type { RepairAction, RepairStep } from '../types/repair.ts'
 import type { Diagnosis } from './diagnose.ts'
 import { damagedKeys } from './survey.ts'
 
-const MAX_OBJECTS = 1000
+/** Keys in one step of a plan. */
+export const MAX_OBJECTS = 1000
 
 export function stepsOf(diagnosis: Diagnosis): RepairStep[] {
   const { mirrors, found, healable, after, trash } = diagnosis
@@ -61,11 +62,16 @@ export function stepsOf(diagnosis: Diagnosis): RepairStep[] {
       `the undo of forgetting snapshot ${id}`,
     )
   }
-  if (stock.unknown.length > 0 && damagedFragments(diagnosis).length > 0) {
-    const keys = damagedFragments(diagnosis)
-    const loses = `what these say of ${stock.unknown.length} packs whose own directories cannot be read`
-    add('remove-object', keys, `${keys.length} index fragments that cannot be read go.`, loses)
-  }
+  const notes = damagedNotes(diagnosis)
+  add(
+    'remove-object',
+    notes,
+    `${notes.length} notes that cannot be read go: what was said before them counts, or nothing.`,
+    `tags, holds and names of ${new Set(notes.map((key) => key.split('/')[1])).size} snapshots, as these notes say them`,
+  )
+  const fragments = stock.unknown.length > 0 ? damagedFragments(diagnosis) : []
+  const why = `what these say of ${stock.unknown.length} packs whose own directories cannot be read`
+  add('remove-object', fragments, `${fragments.length} index fragments that cannot be read go.`, why)
   return steps
 }
 
@@ -75,19 +81,20 @@ export function restatedPacks({ found }: Diagnosis): string[] {
 }
 
 export function damagedFragments({ work, mirrors }: Diagnosis): string[] {
-  return damaged(
-    work.findings.list().length === 0 ? [] : damagedKeys(work.findings.list()),
-    PREFIX.index,
-    mirrors.found,
-  )
+  return damaged(damagedKeys(work.findings.all()), PREFIX.index, mirrors.found)
 }
 
-/** Unreadable fragments once all packs are named again, notes that are damaged, ledgers of proofs. */
+/** They may hold snapshots, and as long as they lie there nobody forgets these. */
+export function damagedNotes({ work, mirrors }: Diagnosis): string[] {
+  return damaged(damagedKeys(work.findings.all()), PREFIX.notes, mirrors.found)
+}
+
+/** Unreadable fragments once all packs are named again, reports, ledgers of proofs. */
 export function removable(diagnosis: Diagnosis): string[] {
   const { work, mirrors, found } = diagnosis
-  const keys = damagedKeys(work.findings.list())
+  const keys = damagedKeys(work.findings.all())
   const fragments = found.stock.unknown.length === 0 ? damagedFragments(diagnosis) : []
-  const others = [PREFIX.notes, PREFIX.state, PREFIX.reports].flatMap((prefix) => damaged(keys, prefix, mirrors.found))
+  const others = [PREFIX.state, PREFIX.reports].flatMap((prefix) => damaged(keys, prefix, mirrors.found))
   return [...fragments, ...others]
 }
 

@@ -2,7 +2,7 @@
 import { BackupError } from '../../errors.ts'
 import type { Finding } from '../../events.ts'
 import type { SnapshotRecord } from '../../model/snapshot.ts'
-import { packKey } from '../../repository/keys-layout.ts'
+import { packKey, snapshotKey } from '../../repository/keys-layout.ts'
 import type { Records } from '../../repository/records.ts'
 import { type DamagedObject, isDamage } from '../../repository/records-listing.ts'
 import { listTrash } from '../../repository/repair/trash.ts'
@@ -92,7 +92,7 @@ async function lookOnce(work: CheckWork, reading: Reading, mirrors: Mirrors, bas
   return {
     stock,
     snapshots,
-    unreadable: chosen.unreadable.filter((id) => !healed.some((info) => info.id === id)),
+    unreadable: chosen.unreadable.filter((id) => !mirrors.found.has(snapshotKey(id))),
     trash: forgotten,
     damagedTrash: damaged.flatMap(({ key }: DamagedObject) => (mirrors.found.has(key) ? [] : [key])),
     ...packs,

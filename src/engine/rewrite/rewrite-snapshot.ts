@@ -5,8 +5,10 @@
 import { newId } from '../../crypto/random.ts'
 import { BackupError, type Json } from '../../errors.ts'
 import type { TreeRoot } from '../../model/page.ts'
-import type { SnapshotRecord, SnapshotSourceRecord } from '../../model/snapshot.ts'
+import { MAX_SNAPSHOT_BYTES, type SnapshotRecord, type SnapshotSourceRecord } from '../../model/snapshot.ts'
+import { decodeSnapshotObject } from '../../model/tombstone.ts'
 import { commitSnapshot } from '../../repository/commit.ts'
+import { snapshotKey } from '../../repository/keys-layout.ts'
 import { type Run, startRun } from '../../repository/runs.ts'
 import type { SnapshotInfo } from '../../repository/snapshots.ts'
 import { RepositoryWriter } from '../../repository/writer.ts'
@@ -15,6 +17,7 @@ import type { DroppedEntry, RewriteAnswer, RewriteJob } from '../../workers/rewr
 import type { Lease } from '../../workers/threads/pool.ts'
 import { moveLargeFacts } from '../backup/snapshot-record.ts'
 import { warnOfCreateOnce } from '../create-once.ts'
+import { stale } from '../plan-digest.ts'
 import { Reading } from '../reading/reading.ts'
 import type { RunContext } from '../run/context.ts'
 import { loadFacts, type SourceFacts } from '../snapshots/source-facts.ts'
@@ -35,6 +38,8 @@ export interface RewriteRequest {
    * (`holdfast.missing`). 0: their names are kept nowhere.
    */
   readonly listed: number
+  /** More entries than that are not left out: PLAN_STALE. Default: any number. */
+  readonly atMost?: number
 }
 
 export interface Dropped {
@@ -55,6 +60,7 @@ export const MISSING_FACT = 'holdfast.missing'
 /**
  * Commits the new snapshot, and gives it the tags, holds and names of the old one's notes. Undefined: nothing is to be left
  * out, and nothing was committed. Leaves that stay whole are shared with the old one.
+ * @throws BackupError PLAN_STALE: more would be left out than `atMost`, or the old one was forgotten meanwhile
  */
 export async function rewriteSnapshot(
   engine: EngineContext,
@@ -114,6 +120,7 @@ class Rewrite {
     try {
       const sources: SnapshotSourceRecord[] = []
       for (const source of this.request.origin.record.sources) sources.push(await this.source(writer, source))
+      this.requireAtMost()
       const committed = this.changed ? await this.commit(writer, sources) : undefined
       await writer.close()
       return committed && { snapshot: committed, dropped: this.dropped }
@@ -121,6 +128,22 @@ class Rewrite {
       await writer.close(error)
       throw error
     }
+  }
+
+  private requireAtMost(): void {
+    const { origin, atMost = Number.POSITIVE_INFINITY } = this.request
+    if (this.dropped.entries > atMost) throw stale(`More of snapshot ${origin.id} is lost than when it was looked at.`)
+  }
+
+  /** What somebody forgets or erases meanwhile must not come back as another snapshot. */
+  private async requireOrigin(): Promise<void> {
+    const { repository } = this.engine.repository
+    const { id } = this.request.origin
+    const key = snapshotKey(id)
+    const stored = await repository.records.find(key, { signal: this.run.signal })
+    const opened = stored && repository.records.open('snapshots', key, stored, MAX_SNAPSHOT_BYTES)
+    if (opened && 'snapshot' in decodeSnapshotObject(opened, key)) return
+    throw stale(`Snapshot ${id} was forgotten meanwhile.`)
   }
 
   private openWriter(): Promise<RepositoryWriter> {
@@ -200,6 +223,7 @@ class Rewrite {
     const draft = await moveLargeFacts(this.record(sources), (bytes) => writer.tree.call('put', bytes))
     await writer.finish()
     await writer.confirm()
+    await this.requireOrigin()
     const info = await commitSnapshot({
       records: repository.records,
       run: this.protocol,

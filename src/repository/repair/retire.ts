@@ -2,12 +2,15 @@
  * How packs that are lost or damaged die: as those do that a prune names, so that no run relies on them any more. What was
  * sound of them has to be elsewhere before.
  */
+import { sha256Hex } from '../../crypto/hash.ts'
+import { BackupError } from '../../errors.ts'
 import type { CallSignal, Target } from '../../targets/target.ts'
 import { throwIfAborted } from '../../util/abort.ts'
 import type { Clock } from '../../util/clock.ts'
+import { mapBounded } from '../../util/concurrency.ts'
 import type { VaultPlain } from '../../workers/segments/vault.ts'
 import type { Thread } from '../../workers/threads/rpc.ts'
-import { gcDoneKey } from '../keys-layout.ts'
+import { gcDoneKey, packKey } from '../keys-layout.ts'
 import { announceCandidates, decideGc, type GcState, readGc } from '../prune/gc.ts'
 import { mergeFragments } from '../prune/merge.ts'
 import { deletePacks, tidyGc } from '../prune/tidy.ts'
@@ -39,7 +42,10 @@ export interface RetireOptions extends CallSignal {
   onWait?(runs: readonly string[]): void
 }
 
-/** again: what was saved is gone, since a prune did not know that it was needed; it has to be saved once more. */
+/**
+ * again: what was saved is gone, since a prune did not know that it was needed; or a pack has been put back meanwhile. All has to
+ * be looked at once more.
+ */
 export interface Retired {
   readonly state: 'done' | 'pending' | 'again'
   readonly waitingFor: readonly string[]
@@ -96,6 +102,7 @@ class Retirement {
       }
       const waitingFor = await this.wait()
       if (waitingFor.length > 0) return { state: 'pending', waitingFor }
+      if (await this.isAnyWhole(packs)) return { state: 'again', waitingFor: [] }
       const dead = new Set([...this.gc.dead, ...packs])
       throwIfAborted(this.options.signal)
       const isDecided = await decideGc(records, 'done', dead, this.author())
@@ -106,6 +113,16 @@ class Retirement {
     } finally {
       if (isOpen) await this.giveUp()
     }
+  }
+
+  /** It may have been a long wait, and somebody who puts packs back from a copy does not know of this. */
+  private async isAnyWhole(packs: readonly string[]): Promise<boolean> {
+    const { target, signal } = this.options
+    const look = (name: string): Promise<boolean> => isWhole(target, name, signal)
+    for await (const whole of mapBounded(packs, Math.min(4, target.traits.maxConcurrency), look, signal)) {
+      if (whole) return true
+    }
+    return false
   }
 
   private async wait(): Promise<string[]> {
@@ -134,5 +151,14 @@ class Retirement {
   private author(): { n: number; run: string; at: Date; signal: AbortSignal } {
     const { runId: run, clock, signal } = this.options
     return { n: this.n, run, at: clock.now(), signal }
+  }
+}
+
+async function isWhole(target: Target, name: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    return sha256Hex(await target.get(packKey(name), { signal })) === name
+  } catch (error) {
+    if (BackupError.is(error) && error.code === 'TARGET_OBJECT_NOT_FOUND') return false
+    throw error
   }
 }
