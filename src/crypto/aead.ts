@@ -1,4 +1,12 @@
-import { createCipheriv, createDecipheriv, createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import {
+  type Cipheriv,
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  type Decipheriv,
+  timingSafeEqual,
+} from 'node:crypto'
 import { release } from '../util/bytes.ts'
 import { derive } from './derive.ts'
 
@@ -6,6 +14,13 @@ export const TAG_BYTES = 16
 export const NONCE_BYTES = 12
 /** Right only where a key encrypts one message and never another, as a segment's does. */
 export const ZERO_NONCE: Uint8Array = new Uint8Array(NONCE_BYTES)
+
+/**
+ * A call gives its output in a new buffer. For a segment malloc has one at hand; of an index fragment it is fresh memory, whose
+ * pages cost ten times what the cipher does: 16 MB take 18 ms in one call, and 2 in pieces.
+ */
+const WHOLE_BYTES = 4 * 1024 * 1024
+const PIECE_BYTES = 256 * 1024
 
 /** AES-256-GCM: ciphertext, then the 16-byte tag, written into `out` at `offset`. Gives the bytes written. */
 export function sealInto(
@@ -18,9 +33,7 @@ export function sealInto(
 ): number {
   const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES })
   cipher.setAAD(aad)
-  const sealed = cipher.update(plain)
-  out.set(sealed, offset)
-  release(sealed)
+  update(cipher, plain, out, offset)
   cipher.final()
   out.set(cipher.getAuthTag(), offset + plain.length)
   return plain.length + TAG_BYTES
@@ -40,12 +53,28 @@ export function open(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, sealed
   const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES })
   decipher.setAAD(aad)
   decipher.setAuthTag(sealed.subarray(end))
-  const plain = decipher.update(sealed.subarray(0, end))
+  const plain = updated(decipher, sealed.subarray(0, end))
   try {
     decipher.final()
     return plain
   } catch {
     return undefined
+  }
+}
+
+function updated(decipher: Decipheriv, input: Uint8Array): Uint8Array {
+  if (input.length <= WHOLE_BYTES) return decipher.update(input)
+  const out = Buffer.allocUnsafeSlow(input.length)
+  update(decipher, input, out, 0)
+  return out
+}
+
+function update(cipher: Cipheriv | Decipheriv, input: Uint8Array, out: Uint8Array, offset: number): void {
+  const step = input.length <= WHOLE_BYTES ? input.length : PIECE_BYTES
+  for (let at = 0; at < input.length; at += step) {
+    const piece = cipher.update(input.subarray(at, at + step))
+    out.set(piece, offset + at)
+    release(piece)
   }
 }
 

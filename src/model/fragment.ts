@@ -4,12 +4,14 @@
  *   fragment = u8 version, 3 bytes 0, 32 random bytes, run id, u32 packs,
  *              each pack: 32 bytes name, u32 pack bytes, u32 directory bytes, directory (pack.ts)
  */
-import { ByteReader, ByteWriter, MalformedBytes } from '../util/bytes.ts'
+import { ByteReader, ByteWriter, MalformedBytes, varintBytes } from '../util/bytes.ts'
 import { MAX_DIRECTORY_BYTES } from './pack.ts'
 
 const VERSION = 1
 const RANDOM_BYTES = 32
 const MAX_RUN_ID_BYTES = 128
+/** Name, pack bytes, directory bytes. */
+const PACK_HEAD_BYTES = 40
 
 export interface PackFacts {
   /** SHA-256 of the pack's bytes. */
@@ -25,7 +27,7 @@ export interface Fragment {
 }
 
 export function encodeFragment(fragment: Fragment, random: Uint8Array): Uint8Array<ArrayBuffer> {
-  const out = new ByteWriter(64 + fragment.packs.reduce((sum, pack) => sum + pack.directory.length + 48, 0))
+  const out = new ByteWriter(fragmentBytes(fragment))
   out.u32(VERSION)
   out.raw(random)
   out.latin1(fragment.runId)
@@ -36,7 +38,13 @@ export function encodeFragment(fragment: Fragment, random: Uint8Array): Uint8Arr
     out.u32(pack.directory.length)
     out.raw(pack.directory)
   }
-  return out.copy()
+  // It can be tens of megabytes: where the buffer is just full it need not be copied.
+  return out.length === out.bytes.length ? new Uint8Array(out.bytes.buffer) : out.copy()
+}
+
+function fragmentBytes({ runId, packs }: Fragment): number {
+  const head = 4 + RANDOM_BYTES + varintBytes(runId.length) + runId.length + 4
+  return packs.reduce((sum, { directory }) => sum + PACK_HEAD_BYTES + directory.length, head)
 }
 
 /** Directories are views of `bytes`. */

@@ -3,7 +3,6 @@
  * order is the protocol's: packs, then fragments, and only the caller's commit makes them count.
  */
 import { hex } from '../crypto/hash.ts'
-import { randomBytes } from '../crypto/random.ts'
 import { BackupError } from '../errors.ts'
 import type { PackFacts } from '../model/fragment.ts'
 import { packBytesFor } from '../model/pack.ts'
@@ -18,10 +17,10 @@ import { type Handlers, Moved, type Session, type Thread } from '../workers/thre
 import { keepTree } from './cache/keep-tree.ts'
 import { type ObjectCache, rangeThrough } from './cache/object-cache.ts'
 import { confirmStored } from './confirm-stored.ts'
+import { FragmentWriter } from './fragment-writer.ts'
 import type { IndexSet } from './index-set.ts'
-import { indexKey, PREFIX, packKey } from './keys-layout.ts'
+import { PREFIX, packKey } from './keys-layout.ts'
 import { readPack } from './pack-bytes.ts'
-import { buildTables, bytesOf, portions } from './pack-portions.ts'
 import { storedTooMuch } from './stored-limit.ts'
 
 export interface WriterOptions {
@@ -41,37 +40,22 @@ export interface WriterOptions {
   onRead(bytes: number): void
 }
 
-/** Packs between two checkpoints: an interrupted run uploads at most these again, or what took `CHECKPOINT_MS`. */
-const CHECKPOINT_PACKS = 6
-/** Or so much that they say: packs of tiny files are mostly directory, and a fragment is made in memory. */
-const CHECKPOINT_BYTES = 8 * 1024 * 1024
-/** The least time between two on a far target, where each of them is a request more. */
-const CHECKPOINT_MS = 30_000
-/** A run with more fragments than this leaves their union in their place, so that whoever opens next asks for few. */
-const MAX_FRAGMENTS = 2
-/** Of what a fragment of many packs says. A reader takes twice as much. */
-const UNION_BYTES = 16 * 1024 * 1024
-/** Four packs of tiny files have as many. What is not taken is never touched: it costs address space. */
+/** Entries that are not taken are never touched and cost address space; slots are, all over the table. */
 const FIRST_CLAIMS = 1 << 20
-const CLAIMS_GROWTH = 4
+const CLAIMS_GROWTH = 2
+/** Room that a table still has when the next one begins: two packs of tiny files have as many. */
+const CLAIMS_LEFT = 1 << 18
 
 export class RepositoryWriter {
   private readonly options: WriterOptions
-  private readonly facts: PackFacts[] = []
-  private unrecorded: PackFacts[] = []
-  private fragmentKeys: string[] = []
-  /** Fragments whose facts are in others as well. */
-  private superseded: string[] = []
-  private checkpoints: Promise<void> = Promise.resolve()
-  private checkpointFailure: unknown
-  private checkpointedAt = performance.now()
+  private readonly packs: Pick<PackFacts, 'name' | 'packBytes'>[] = []
   private claims: IdTable[] = []
   private sessions: Session[] = []
   private storedBytes = 0
   tree!: Session
   ingest: Session[] = []
   private readonly added: Session[] = []
-  private indexer!: Session
+  private fragments: FragmentWriter | undefined
   private unlink: () => void = () => undefined
   /** Of the run's signal, and of a failure: no put begins after it. */
   private readonly stop: LinkedAbort
@@ -108,8 +92,13 @@ export class RepositoryWriter {
     await Promise.allSettled(opening)
     const [tree, indexer, ...ingest] = await Promise.all(opening)
     this.tree = tree!
-    this.indexer = indexer!
+    this.fragments = this.fragmentWriter(indexer!)
     this.ingest = ingest
+  }
+
+  private fragmentWriter(indexer: Session): FragmentWriter {
+    const { target, cache, runId } = this.options
+    return new FragmentWriter({ target, cache, runId, indexer, put: (key, bytes) => this.put(key, bytes) })
   }
 
   private storePlain(): StorePlain {
@@ -155,12 +144,11 @@ export class RepositoryWriter {
     this.storedBytes += pack.packBytes
     if (maxStoredBytes !== undefined && this.storedBytes > maxStoredBytes) throw storedTooMuch(maxStoredBytes)
     await this.put(packKey(hex(pack.name)), pack.bytes)
-    const { name, packBytes, directory } = pack
-    this.facts.push({ name, packBytes, directory })
-    this.unrecorded.push({ name, packBytes, directory })
+    const { name, packBytes } = pack
+    this.packs.push({ name, packBytes })
+    this.fragments!.note(pack)
     await keepTree(this.options.cache, hex(name), pack)
     onStored(packBytes)
-    if (this.isCheckpointDue()) this.checkpoint()
     this.growClaims()
     return packStored(pack.bytes)
   }
@@ -180,40 +168,13 @@ export class RepositoryWriter {
 
   /** Names of the packs that this run has stored. */
   get storedPacks(): string[] {
-    return this.facts.map(({ name }) => hex(name))
-  }
-
-  private isCheckpointDue(): boolean {
-    if (bytesOf(this.unrecorded) < CHECKPOINT_BYTES && this.unrecorded.length < CHECKPOINT_PACKS) return false
-    return !this.options.target.traits.remote || performance.now() - this.checkpointedAt >= CHECKPOINT_MS
-  }
-
-  /** Says in the repository where the chunks stored so far are. Runs behind the uploads; `finish` waits for it. */
-  private checkpoint(): void {
-    const packs = this.unrecorded
-    if (packs.length === 0) return
-    this.unrecorded = []
-    this.checkpointedAt = performance.now()
-    this.checkpoints = this.checkpoints
-      .then(() => this.putFragment(packs))
-      .catch((error: unknown) => {
-        this.checkpointFailure ??= error
-      })
-  }
-
-  private async putFragment(packs: PackFacts[]): Promise<void> {
-    const { runId } = this.options
-    const key = indexKey(hex(randomBytes(32)))
-    const sealed = await this.indexer.call<Uint8Array<ArrayBuffer>>('seal', { key, runId, packs })
-    await this.put(key, sealed)
-    await this.options.cache.put({ key, bytes: sealed.byteLength }, sealed)
-    this.fragmentKeys.push(key)
+    return this.packs.map(({ name }) => hex(name))
   }
 
   /** A full table would only cost some duplicates; a new one comes before that. */
   private growClaims(): void {
     const newest = this.claims.at(-1)!
-    if (newest.count < newest.capacity / 2) return
+    if (newest.count < newest.capacity - CLAIMS_LEFT) return
     const next = IdTable.create(newest.capacity * CLAIMS_GROWTH)
     this.claims.push(next)
     // Not awaited: a worker takes it after the job that now waits for this pack. Too late costs duplicates only.
@@ -225,10 +186,7 @@ export class RepositoryWriter {
     const counters = await Promise.all(
       [this.tree, ...this.ingest, ...this.added].map((each) => each.call<StoreCounters>('finish', null)),
     )
-    this.checkpoint()
-    await this.checkpoints
-    if (this.checkpointFailure !== undefined) throw this.checkpointFailure
-    await this.unite()
+    await this.fragments!.finish()
     return {
       newChunks: counters.reduce((sum, each) => sum + each.newChunks, 0),
       newBytes: counters.reduce((sum, each) => sum + each.newBytes, 0),
@@ -236,19 +194,15 @@ export class RepositoryWriter {
     }
   }
 
-  /** Puts the union of this run's fragments. They stay until the commit: as facts they are as true as it is. */
-  private async unite(): Promise<void> {
-    if (this.fragmentKeys.length > MAX_FRAGMENTS) await this.sayAgain()
-  }
-
   /**
    * After the commit. Lets later runs of this process find what was stored, without reading the fragments back, and takes
    * those away whose union is there: anybody may do that at any time.
    */
   async publish(): Promise<void> {
-    if (this.facts.length === 0) return
-    this.options.index.add(await buildTables(this.indexer, this.facts), [...this.fragmentKeys, ...this.superseded])
-    if (this.superseded.length > 0) await this.options.target.delete(this.superseded, { signal: this.options.signal })
+    if (this.packs.length === 0) return
+    const { keys, superseded } = this.fragments!
+    this.options.index.add(await this.fragments!.tables(), [...keys, ...superseded])
+    if (superseded.length > 0) await this.options.target.delete(superseded, { signal: this.options.signal })
   }
 
   private abort(reason: unknown): void {
@@ -258,12 +212,12 @@ export class RepositoryWriter {
   /** Looks at everything this run stored, as the target has it now. */
   async confirm(): Promise<void> {
     const { target, signal, index, runId } = this.options
-    const packs = this.facts.map(({ name, packBytes }) => ({ key: packKey(hex(name)), bytes: packBytes }))
+    const packs = this.packs.map(({ name, packBytes }) => ({ key: packKey(hex(name)), bytes: packBytes }))
     await confirmStored(target, packs, { prefix: PREFIX.packs, others: index.packCount, runId, signal })
     await this.confirmFragments().catch(async (error: unknown) => {
       if (!BackupError.is(error) || error.code !== 'TARGET_PROTOCOL') throw error
       // A prune that has ended meanwhile may have merged them into one whose name is not known here.
-      await this.sayAgain()
+      await this.fragments!.sayAgain()
       await this.confirmFragments()
     })
   }
@@ -273,16 +227,9 @@ export class RepositoryWriter {
     const others = index.fragments
     return confirmStored(
       target,
-      this.fragmentKeys.map((key) => ({ key })),
+      this.fragments!.keys.map((key) => ({ key })),
       { prefix: PREFIX.index, others, runId, signal },
     )
-  }
-
-  /** All facts, in fragments of new names. */
-  private async sayAgain(): Promise<void> {
-    this.superseded.push(...this.fragmentKeys)
-    this.fragmentKeys = []
-    for (const packs of portions(this.facts, UNION_BYTES)) await this.putFragment(packs)
   }
 
   /** Ends the sessions; after a failure or an abort their work is dropped. */
@@ -294,7 +241,7 @@ export class RepositoryWriter {
     this.unlink()
     this.stop.dispose()
     await Promise.allSettled(this.sessions.map((session) => session.close()))
-    await this.checkpoints
+    await this.fragments?.settle()
     await Promise.allSettled(this.puts)
   }
 }

@@ -186,7 +186,7 @@ export class ChunkStore {
 
   private send(pack: FinishedPack): void {
     const sent = this.host
-      .call('pack', pack, [pack.bytes.buffer])
+      .call('pack', pack, [pack.bytes.buffer, pack.directory.buffer as ArrayBuffer])
       .then((buffer) => {
         if (buffer instanceof ArrayBuffer) this.packs.recycle(buffer)
       })

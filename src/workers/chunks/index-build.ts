@@ -4,7 +4,7 @@ import { randomBytes } from '../../crypto/random.ts'
 import { BackupError } from '../../errors.ts'
 import { MAX_BOX_RAW_BYTES } from '../../model/box.ts'
 import { decodeFragment, encodeFragment, type PackFacts } from '../../model/fragment.ts'
-import { decodeDirectory } from '../../model/pack.ts'
+import { CHUNK_ROW_BYTES, decodeDirectory } from '../../model/pack.ts'
 import { MalformedBytes, release } from '../../util/bytes.ts'
 import { createVault, type Vault, type VaultPlain } from '../segments/vault.ts'
 import { type Host, Moved, type Service } from '../threads/rpc.ts'
@@ -24,6 +24,14 @@ export interface DamagedFragment {
   isNewEpoch?: boolean
 }
 
+/** Of the packs that were noted: those from the one number to before the other. */
+export interface NotedSeal {
+  key: string
+  runId: string
+  from: number
+  to: number
+}
+
 export async function createIndexBuild(init: { vault: VaultPlain }, _host: Host): Promise<Service> {
   return new IndexBuild(await createVault(init.vault))
 }
@@ -31,6 +39,8 @@ export async function createIndexBuild(init: { vault: VaultPlain }, _host: Host)
 class IndexBuild implements Service {
   private readonly vault: Vault
   private builder: TableBuilder | undefined
+  /** Kept for a fragment, for the union of several, and for tables. */
+  private noted: PackFacts[] = []
 
   constructor(vault: Vault) {
     this.vault = vault
@@ -42,6 +52,9 @@ class IndexBuild implements Service {
     if (method === 'packs') return this.addPacks(args as readonly PackFacts[])
     if (method === 'tables') return this.takeTables()
     if (method === 'seal') return this.seal(args as { key: string; runId: string; packs: PackFacts[] })
+    if (method === 'note') return void this.noted.push(args as PackFacts)
+    if (method === 'sealNoted') return this.sealNoted(args as NotedSeal)
+    if (method === 'notedTables') return this.notedTables()
     throw new BackupError('INTERNAL', `index has no method ${method}`, { origin: 'repository' })
   }
 
@@ -103,6 +116,23 @@ class IndexBuild implements Service {
   private seal({ key, runId, packs }: { key: string; runId: string; packs: PackFacts[] }): Moved {
     const raw = encodeFragment({ runId, packs }, randomBytes(32))
     const sealed = this.vault.sealer.seal('index', raw, { bind: key, compress: true })
+    release(raw)
     return new Moved(sealed, [sealed.buffer])
+  }
+
+  private sealNoted({ key, runId, from, to }: NotedSeal): Moved {
+    return this.seal({ key, runId, packs: this.noted.slice(from, to) })
+  }
+
+  /** Each directory is given back as soon as the table has it. */
+  private notedTables(): ChunkTablePlain[] {
+    const bytes = this.noted.reduce((sum, { directory }) => sum + directory.length, 0)
+    const builder = new TableBuilder(Math.ceil(bytes / CHUNK_ROW_BYTES))
+    for (const pack of this.noted) {
+      builder.add(pack)
+      release(pack.directory)
+    }
+    this.noted = []
+    return builder.finish()
   }
 }
