@@ -8,8 +8,8 @@ import { fakeClock } from './fake-clock.ts'
 const TEST_KEY = new Uint8Array(32).fill(7)
 
 /**
- * An engine for tests, ready in milliseconds: a memory target, a key that needs no derivation, no threads, and a clock
- * that stands still. Each option of `BackupEngine.open` may be given instead; a `passphrase()` is made cheap to derive.
+ * An engine for tests, ready in milliseconds: a memory target, a key that needs no derivation, no threads, no cache, and
+ * a clock that stands still. Each option of `BackupEngine.open` may be given instead; a `passphrase()` is made cheap to derive.
  *
  * The clock moves only if you move it: a test whose engine waits (retries after a fault of the target, time limits) gives a
  * `fakeClock()` of its own and says `await clock.until(engine.backup())`.
@@ -23,6 +23,7 @@ export async function testEngine(options: Partial<EngineOptions> = {}): Promise<
   return await BackupEngine.open({
     target: memoryTarget(),
     workers: 'inline',
+    cache: 'none',
     clock: fakeClock(),
     host: 'test',
     ...options,

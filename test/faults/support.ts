@@ -40,6 +40,7 @@ export function openOn(target: Target, source: string, over: Partial<EngineOptio
   return BackupEngine.open({
     target,
     key: KEY,
+    cache: 'none',
     ...(workers !== 'threads' && { workers }),
     sources: [filesystem({ name: 'data', path: source, xattrs: false })],
     ...others,

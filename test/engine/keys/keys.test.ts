@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { BackupError, keyProvider, passphrase, rawKey } from '../../../src/index.ts'
+import { BackupError, keyProvider, passphrase, rawKey, wrapTarget } from '../../../src/index.ts'
 import { cheapKey } from '../../../src/repository/key-slots-key.ts'
 import { ANN, BEN, CARLA, codeOf, freshTarget, keysBelow, open, using } from './support.ts'
 
@@ -175,7 +175,7 @@ describe('a recovery sheet', () => {
     ['the folder', { localPath: '/mnt/vault' }, '/mnt/vault'],
     ['the name, without passwords', { name: 'https://me:secret@vault.example/a?token=x' }, 'https://vault.example/a'],
   ])('says where the repository is: %s', async (_, what, where) => {
-    await using(Object.assign(freshTarget(), what), ANN, async (engine) => {
+    await using(wrapTarget(freshTarget(), what), ANN, async (engine) => {
       expect(await engine.keys.recoverySheet()).toMatch(new RegExp(`^Stored at {5}${where}$`, 'm'))
     })
   })

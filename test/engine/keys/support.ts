@@ -32,7 +32,7 @@ export function open(
   key: EngineOptions['key'],
   over: Partial<EngineOptions> = {},
 ): Promise<BackupEngine> {
-  return BackupEngine.open({ target, key, workers: 'inline', sources: [source], host: 'test', ...over })
+  return BackupEngine.open({ target, key, workers: 'inline', cache: 'none', sources: [source], host: 'test', ...over })
 }
 
 export async function using<T>(

@@ -12,11 +12,11 @@ import { type FakeClock, fakeClock, memorySource, testEngine } from '../../../sr
 import { codeOf, keysBelow } from '../../faults/support.ts'
 
 const DAY = 24 * 60 * 60 * 1000
-const target = { memory: memoryTarget() }
+let memory: ReturnType<typeof memoryTarget>
 let clock: FakeClock
 
 beforeEach(() => {
-  target.memory = memoryTarget()
+  memory = memoryTarget()
   clock = fakeClock()
 })
 
@@ -48,7 +48,6 @@ function killedAfter(prefix: string): { target: Target; begin(): void } {
   const die = (): void => {
     if (state === 'killed') throw new BackupError('TARGET_DENIED', 'killed', { origin: 'target' })
   }
-  const { memory } = target
   const put: Target['put'] = async (key, body, options) => {
     die()
     const done = await memory.put(key, body, options)
@@ -74,22 +73,22 @@ function killedAfter(prefix: string): { target: Target; begin(): void } {
 }
 
 it('the one that comes while the other is at it stops', async () => {
-  const other = await engineOn(target.memory)
+  const other = await engineOn(memory)
   let meanwhile: (() => Promise<unknown>) | undefined
   const remove: Target['delete'] = async (keys, options) => {
     const now = keys.some((key) => key.startsWith('snapshots/')) ? meanwhile : undefined
     meanwhile = now ? undefined : meanwhile
     await now?.()
-    return target.memory.delete(keys, options)
+    return memory.delete(keys, options)
   }
-  const one = await engineOn(wrapTarget(target.memory, { delete: remove } satisfies Partial<Target>))
+  const one = await engineOn(wrapTarget(memory, { delete: remove } satisfies Partial<Target>))
   const [plan, counterplan] = await opposite(one, other)
   const codes: string[] = []
   meanwhile = async () => codes.push(await begin(other, counterplan))
   codes.push(await carryOut(one, plan))
   expect(codes).toEqual(['PLAN_STALE', 'resolved'])
-  expect(keysBelow(target.memory, 'snapshots/')).toHaveLength(1)
-  expect(keysBelow(target.memory, 'trash/')).toHaveLength(1)
+  expect(keysBelow(memory, 'snapshots/')).toHaveLength(1)
+  expect(keysBelow(memory, 'trash/')).toHaveLength(1)
   await Promise.all([one.close(), other.close()])
 })
 
@@ -99,13 +98,13 @@ it('of two that begin together none ends what the other keeps, and nothing is le
   const engines = await Promise.all(
     begun.map(({ resolve }) => {
       const put: Target['put'] = async (key, body, options) => {
-        const done = await target.memory.put(key, body, options)
+        const done = await memory.put(key, body, options)
         if (!together || !options?.ifAbsent || !key.startsWith('runs/')) return done
         resolve()
         await Promise.all(begun.map(({ promise }) => promise))
         return done
       }
-      return engineOn(wrapTarget(target.memory, { put } satisfies Partial<Target>))
+      return engineOn(wrapTarget(memory, { put } satisfies Partial<Target>))
     }),
   )
   const [one, other] = engines as [BackupEngine, BackupEngine]
@@ -116,7 +115,7 @@ it('of two that begin together none ends what the other keeps, and nothing is le
   expect(codes).toContain('PLAN_STALE')
   const ended = codes.filter((code) => code === 'resolved').length
   expect(await one.snapshots().toArray()).toHaveLength(2 - ended)
-  expect([keysBelow(target.memory, 'trash/'), keysBelow(target.memory, 'runs/')]).toEqual([
+  expect([keysBelow(memory, 'trash/'), keysBelow(memory, 'runs/')]).toEqual([
     ended === 0 ? [] : [expect.anything()],
     [],
   ])
@@ -126,29 +125,29 @@ it('of two that begin together none ends what the other keeps, and nothing is le
 it('one who was killed before he ended anything is waited for no longer than a run that gives no sign of life', async () => {
   const killed = killedAfter('runs/')
   const other = await engineOn(killed.target)
-  const one = await engineOn(target.memory)
+  const one = await engineOn(memory)
   const [plan, counterplan] = await opposite(one, other)
   killed.begin()
   expect(await carryOut(other, counterplan)).toBe('TARGET_DENIED')
-  expect([keysBelow(target.memory, 'runs/'), keysBelow(target.memory, 'trash/')]).toEqual([[expect.anything()], []])
+  expect([keysBelow(memory, 'runs/'), keysBelow(memory, 'trash/')]).toEqual([[expect.anything()], []])
   const beganMs = clock.monotonicMs()
   expect(await carryOut(one, plan)).toBe('resolved')
   const tookMs = clock.monotonicMs() - beganMs
   expect(tookMs).toBeGreaterThanOrEqual(180_000)
-  expect(tookMs).toBeLessThan(240_000)
+  expect(tookMs).toBeLessThanOrEqual(240_000)
   // It is waited for once.
-  expect(keysBelow(target.memory, 'runs/')).toEqual([])
+  expect(keysBelow(memory, 'runs/')).toEqual([])
   await Promise.all([one.close(), other.close()])
 })
 
 it('one whose run is gone is not waited for, whatever he has left behind', async () => {
   const killed = killedAfter('trash/')
   const other = await engineOn(killed.target)
-  const one = await engineOn(target.memory)
+  const one = await engineOn(memory)
   const [plan, counterplan] = await opposite(one, other)
   killed.begin()
   expect(await carryOut(other, counterplan)).toBe('TARGET_DENIED')
-  await target.memory.delete(keysBelow(target.memory, 'runs/'))
+  await memory.delete(keysBelow(memory, 'runs/'))
   const beganMs = clock.monotonicMs()
   expect(await carryOut(one, plan)).toBe('resolved')
   expect(clock.monotonicMs() - beganMs).toBeLessThan(100_000)
@@ -163,7 +162,7 @@ it('one who was silent for longer than others wait announces anew before he ends
     const isRun = isReady && key.startsWith('runs/')
     if (isRun && isAsleep) throw new BackupError('TARGET_DENIED', 'asleep', { origin: 'target' })
     if (isRun && options?.ifAbsent) announced.push(key)
-    const done = await target.memory.put(key, body, options)
+    const done = await memory.put(key, body, options)
     if (!isReady || announced.length > 1 || !key.startsWith('trash/')) return done
     isAsleep = true
     asleep.resolve()
@@ -171,15 +170,15 @@ it('one who was silent for longer than others wait announces anew before he ends
     isAsleep = false
     return done
   }
-  const other = await engineOn(target.memory)
-  const one = await engineOn(wrapTarget(target.memory, { put } satisfies Partial<Target>))
+  const other = await engineOn(memory)
+  const one = await engineOn(wrapTarget(memory, { put } satisfies Partial<Target>))
   const [plan, counterplan] = await opposite(one, other)
   isReady = true
   const slow = begin(one, plan)
   await asleep.promise
   await clock.advance(10 * 60_000)
   // Somebody else takes the silent one for dead.
-  await target.memory.delete(announced)
+  await memory.delete(announced)
   expect(await carryOut(other, counterplan)).toBe('resolved')
   awake.resolve()
   expect(await clock.until(slow)).toBe('PLAN_STALE')

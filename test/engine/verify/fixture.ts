@@ -21,7 +21,14 @@ export interface Place {
 export async function makePlace(backups: number, over: Partial<EngineOptions> = {}): Promise<Place> {
   const target = memoryTarget()
   const source = memorySource({ name: 'files' })
-  const engine = await BackupEngine.open({ target, key: KEY, workers: 'inline', sources: [source], ...over })
+  const engine = await BackupEngine.open({
+    target,
+    key: KEY,
+    workers: 'inline',
+    cache: 'none',
+    sources: [source],
+    ...over,
+  })
   const place: Place = {
     engine,
     target,

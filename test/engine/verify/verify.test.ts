@@ -19,9 +19,14 @@ async function place(backups: number, over: Partial<EngineOptions> = {}): Promis
 }
 
 async function another({ target }: Place, over: Partial<EngineOptions> = {}): Promise<BackupEngine> {
-  const engine = await BackupEngine.open({ target, key: KEY, workers: 'inline', ...over })
+  const engine = await BackupEngine.open({ target, key: KEY, workers: 'inline', cache: 'none', ...over })
   opened.push(engine)
   return engine
+}
+
+/** The same place without checksums, where nothing that failed is repeated. */
+function simple(target: Target): Target {
+  return wrapTarget(target, { traits: { ...target.traits, checksums: 'none' as const, remote: false } })
 }
 
 /** Does something first whenever that object is read. */
@@ -89,7 +94,7 @@ describe('verify', () => {
     const made = await place(1)
     const key = made.packs[0]!
     flipBit(made, key)
-    expect((await made.engine.verify()).sound).toBe(true)
+    expect((await (await another(made, { target: simple(made.target) })).verify()).sound).toBe(true)
     const found = { code: 'OBJECT_CORRUPT', object: key }
     // Reading shows that what lies in another segment of the pack is whole.
     const exactly = { ...found, affects: { snapshots: made.ids, entries: 2 }, details: { chunks: 2, damagedChunks: 1 } }
@@ -150,7 +155,7 @@ describe('verify', () => {
     const made = await place(1)
     const codes: string[] = []
     for (let nth = 1; ; nth++) {
-      const target = faultyTarget(readOnly(made.target), [{ operation: 'get', nth, fault: 'error' }])
+      const target = faultyTarget(readOnly(simple(made.target)), [{ operation: 'get', nth, fault: 'error' }])
       try {
         await (await another(made, { target })).verify({ level: 'data' })
         break
