@@ -46,7 +46,7 @@ export interface StreamEnd {
 const SLICE_BYTES = 1024 * 1024
 
 /** A place for one stream at a time. */
-class Lane {
+export class Lane {
   readonly sink: ChunkSink
   private writer: ContentWriter | undefined
   private avgBytes = 0

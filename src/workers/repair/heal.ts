@@ -7,7 +7,7 @@ import type { ChunkStore } from '../chunks/chunk-store.ts'
 import { ContentWriter } from '../ingest/content-writer.ts'
 import { type FileContext, readFileInto } from '../ingest/file-ingest.ts'
 import type { ChunkSink } from '../ingest/list-builder.ts'
-import { profileOf, type StreamPiece, type StreamTail } from '../ingest/stream-ingest.ts'
+import { Lane, type StreamPiece, type StreamTail } from '../ingest/stream-ingest.ts'
 import type { Vault } from '../segments/vault.ts'
 import type { Host } from '../threads/rpc.ts'
 import { IdSet, type LostRows, MAX_KEPT_BYTES } from './losses.ts'
@@ -42,6 +42,8 @@ export class Healing {
   private readonly named: FoundRecord[] = []
   private namedBytes = 0
   private readonly rows = new ByteWriter(CHUNK_ROW_BYTES * 64)
+  /** These hold windows of some MiB: one for all that come one after the other. */
+  private files: ContentWriter | undefined
   private streamed: ContentWriter | undefined
 
   /** Without `store` nothing is stored: only what could be is told. */
@@ -73,9 +75,12 @@ export class Healing {
     this.named.push({ id: new Uint8Array(id), bytes: new Uint8Array(bytes) })
   }
 
+  private readonly lane = new Lane(this.sink)
+
   /** One that cannot be read, or is no file any more, heals nothing. */
   async file({ path, follow }: FileHeal): Promise<void> {
-    const writer = new ContentWriter(this.vault, this.sink)
+    this.files ??= new ContentWriter(this.vault, this.sink)
+    const writer = this.files
     const store = { drain: async () => this.store?.drain() }
     const context: FileContext = { host: this.host, store, writer, onUnreadable: 'skip', follow }
     const meta: EntryMeta = { path: '', type: 0 }
@@ -85,14 +90,14 @@ export class Healing {
 
   /** One stream after the other. */
   async data({ stream, bytes }: StreamPiece): Promise<void> {
-    this.streamed ??= new ContentWriter({ profile: profileOf(stream, this.vault), gear: this.vault.gear }, this.sink)
+    this.streamed ??= this.lane.writerFor(stream, this.vault)
     this.streamed.write(bytes)
     await this.store?.drain()
   }
 
   async end(tail: StreamTail): Promise<void> {
     const { stream, bytes } = tail
-    this.streamed ??= new ContentWriter({ profile: profileOf(stream, this.vault), gear: this.vault.gear }, this.sink)
+    this.streamed ??= this.lane.writerFor(stream, this.vault)
     this.streamed.write(bytes)
     this.streamed.finish()
     this.streamed = undefined
@@ -109,6 +114,7 @@ export class Healing {
 
   /** Drops the stream under way. */
   reset(): void {
+    this.streamed?.reset()
     this.streamed = undefined
   }
 
