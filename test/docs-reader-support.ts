@@ -25,13 +25,17 @@ function isThere(program: string): boolean {
   }
 }
 
-export function python(...args: readonly string[]): Promise<Ran> {
+/** The variable that holds the key of a repository. */
+export type Key = Readonly<Record<string, string>>
+
+export function python(args: readonly string[], key: Key = {}): Promise<Ran> {
   return new Promise((resolve) => {
-    const env = { ...process.env, PYTHONDONTWRITEBYTECODE: '1' }
+    const env = { ...process.env, PYTHONDONTWRITEBYTECODE: '1', ...key }
     execFile('python3', args, { env, maxBuffer: 2 ** 26 }, (error, out, errors) =>
       resolve({ code: error === null ? 0 : Number(error.code ?? -1), out, errors }),
     )
   })
 }
 
-export const read = (...args: readonly string[]): Promise<Ran> => python(join(READER, 'holdfast_read.py'), ...args)
+export const read = (args: readonly string[], key?: Key): Promise<Ran> =>
+  python([join(READER, 'holdfast_read.py'), ...args], key)

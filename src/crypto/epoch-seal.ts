@@ -22,14 +22,14 @@ export interface SealContext {
   readonly epoch: number
 }
 
-/** A fresh secret for the epoch after the keyring's newest, and that sealed to each slot. Undefined: a public key is none. */
+/** A secret for the epoch after the keyring's newest, and that sealed to each slot. Both halves MUST be fresh, but in test vectors. */
 export function sealNextEpoch(
   keyring: Keyring,
   repositoryId: string,
   slots: ReadonlyMap<string, Uint8Array>,
+  secret: Uint8Array = randomBytes(32),
+  pair: RecipientKey = RecipientKey.random(),
 ): { secret: Uint8Array; sealed: SealedEpoch } | { badSlot: string } {
-  const secret = randomBytes(32)
-  const pair = RecipientKey.random()
   const sealed = new Map<string, Uint8Array>()
   const context = { repositoryId, epoch: keyring.newestEpoch + 1 }
   for (const [slot, publicKey] of slots) {

@@ -8,9 +8,14 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { BackupEngine } from '../../src/engine/engine.ts'
 import type { Entry } from '../../src/engine/types/index.ts'
+import { runRecord } from '../../src/model/run.ts'
+import { snapshotRecord } from '../../src/model/snapshot.ts'
+import { tombstoneRecord } from '../../src/model/tombstone.ts'
+import { openRepository } from '../../src/repository/open.ts'
 import { localTarget } from '../../src/targets/local/local-target.ts'
 import { memoryTarget } from '../../src/targets/memory.ts'
 import { readOnly } from '../../src/targets/wrappers/read-only.ts'
+import { TransformRegistry } from '../../src/transforms/registry.ts'
 import { EXPECTED_FILE, GOLDEN, type Golden, REPOSITORIES_FOLDER, SCENES_FILE, VECTORS_FILE } from './repositories.ts'
 import { expectedTree, SCENE_SOURCE, type SceneEntry } from './scene-tree.ts'
 import { SCENES } from './scenes.ts'
@@ -127,6 +132,28 @@ async function compare(engine: BackupEngine, snapshot: string, entry: Entry, wan
   const content = Buffer.concat(await (await engine.read({ snapshot, path })).toArray())
   expect(sha256(content), path).toBe(hash)
 }
+
+describe('the golden repository undone', () => {
+  it('says which snapshot it was before it was forgotten, and which ones those name that were killed', async () => {
+    const { key } = SCENES.find(({ name }) => name === 'undone')!
+    const target = readOnly(localTarget(folderOf({ name: 'undone' })))
+    const options = { target, key, create: 'never', transforms: [], registry: new TransformRegistry() } as const
+    const { records } = await openRepository({ ...options, now: new Date() })
+    const all = async (area: 'snapshots' | 'runs'): Promise<Uint8Array[]> => {
+      const keys = (await Array.fromAsync(target.list(`${area}/`))).map((each) => each.key).sort()
+      return await Promise.all(keys.map((each) => records.get(area === 'runs' ? 'control' : area, each)))
+    }
+    const [first, second, ...stored] = await all('snapshots')
+    expect([first, second].map((bytes) => tombstoneRecord.decode(bytes!).reason)).toEqual(['forgotten', 'forgotten'])
+    const [three, one] = stored.map((bytes) => snapshotRecord.decode(bytes))
+    expect(one!.undoneFrom).toBe(tombstoneRecord.decode(first!).id)
+    const runs = (await all('runs')).map((bytes) => runRecord.decode(bytes))
+    expect(runs.map(({ verb, forgets }) => ({ verb, forgets }))).toEqual([
+      { verb: 'forget', forgets: [three!.id, one!.id] },
+      { verb: 'prune', forgets: [one!.id] },
+    ])
+  })
+})
 
 describe('golden files', () => {
   it('hold what the tree of this folder says', () => {

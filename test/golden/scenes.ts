@@ -2,10 +2,16 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { IdAlgorithm } from '../../src/crypto/chunk-id.ts'
+import { newId } from '../../src/crypto/random.ts'
 import type { BackupEngine } from '../../src/engine/engine.ts'
 import type { EngineOptions } from '../../src/engine/types/engine.ts'
+import { runRecord } from '../../src/model/run.ts'
 import { cheapKey, passphrase, rawKey } from '../../src/repository/key-slots-key.ts'
+import { runKey } from '../../src/repository/keys-layout.ts'
+import { openRepository } from '../../src/repository/open.ts'
+import { localTarget } from '../../src/targets/local/local-target.ts'
 import { gzip } from '../../src/transforms/gzip.ts'
+import { TransformRegistry } from '../../src/transforms/registry.ts'
 import type { Transform } from '../../src/transforms/transform.ts'
 import { zstd } from '../../src/transforms/zstd.ts'
 import { file, folder, node, prose, type SceneNode } from './scene-tree.ts'
@@ -152,6 +158,23 @@ export const SCENES: readonly Scene[] = [
     ],
     snapshots: { one: TWO, two: TWO },
   },
+  {
+    name: 'undone',
+    key: recovery,
+    keys: [recovery],
+    transforms: [zstd()],
+    idAlgorithm: 'hmac-sha512-256',
+    steps: [
+      { name: 'one', tree: ONE },
+      { name: 'two', tree: TWO },
+      { name: 'three', tree: THREE },
+      { act: (engine) => forget(engine, 'one') },
+      { act: async (engine) => engine.undoForget((await engine.forgotten().toArray())[0]!.id) },
+      { act: (engine) => forget(engine, 'two') },
+      { act: announceAndDie },
+    ],
+    snapshots: { one: ONE, three: THREE },
+  },
 ]
 
 async function idOf(engine: BackupEngine, name: string): Promise<string> {
@@ -161,6 +184,19 @@ async function idOf(engine: BackupEngine, name: string): Promise<string> {
 async function forget(engine: BackupEngine, name: string): Promise<void> {
   const plan = await engine.planForget({ snapshots: [await idOf(engine, name)] })
   await engine.forget(plan, { confirm: plan.digest })
+}
+
+/** What a forgetting and a prune leave that were killed: their objects in `runs/`, which name snapshots. */
+async function announceAndDie(engine: BackupEngine, place: string): Promise<void> {
+  const target = localTarget(place)
+  const options = { target, key: recovery, create: 'never', transforms: [], registry: new TransformRegistry() } as const
+  const { records } = await openRepository({ ...options, now: new Date() })
+  const ids = (await engine.snapshots().toArray()).map(({ id }) => id)
+  for (const [i, verb] of ['forget', 'prune'].entries()) {
+    const id = newId(new Date(Date.now() + i))
+    const run = { id, verb, startedAt: new Date(), host: 'golden', pid: 1, beat: i, forgets: ids.slice(i) }
+    await records.put('control', runKey(id), runRecord.encode(run))
+  }
 }
 
 async function prune(engine: BackupEngine, options: { minDeadShare?: number } = {}): Promise<void> {

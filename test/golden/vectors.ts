@@ -3,9 +3,11 @@ import { Chunker } from '../../src/chunking/chunker.ts'
 import { gearTable } from '../../src/chunking/gear.ts'
 import { deriveSegmentKey, mac, seal, ZERO_NONCE } from '../../src/crypto/aead.ts'
 import { createIdHasher } from '../../src/crypto/chunk-id.ts'
+import { sealNextEpoch } from '../../src/crypto/epoch-seal.ts'
 import { hex, sha256Hex } from '../../src/crypto/hash.ts'
 import { derivePassphraseKey } from '../../src/crypto/kdf.ts'
 import { type KeyClass, Keyring } from '../../src/crypto/keyring.ts'
+import { RecipientKey } from '../../src/crypto/recipient.ts'
 import { encodeRecoveryKey } from '../../src/crypto/recovery-key.ts'
 import { type BoxHeader, boxHeaderBytes, encodeBoxHeader, WRAP } from '../../src/model/box.ts'
 import { type EntryMeta, withXattrs, writeMeta } from '../../src/model/entry.ts'
@@ -50,6 +52,7 @@ export async function makeVectors(): Promise<Record<string, unknown>> {
     keys: keys(),
     passphrase: hex(await derivePassphraseKey('correct horse', counted(32), { N: 2 ** 15, r: 1, p: 1 }, 64)),
     recovery: encodeRecoveryKey(counted(32)),
+    epoch: epoch(),
     segments: ['nightly.7', 'Nightly/7', '_', 'a_b', '.x', '~'].map(segmentOfId),
     chunkIds: chunkIds(),
     cuts: cuts(),
@@ -72,6 +75,30 @@ function keys() {
     segmentKey: hex(key),
     segmentCommitment: hex(commitment),
     mac: hex(mac(counted(32), text.encode('one'), text.encode(''), text.encode('three'))),
+  }
+}
+
+/** Epoch 2, as the config says it that begins it, for one slot. */
+function epoch() {
+  const slot = '0123456789abcdef0123456789abcdef'
+  const { publicKey } = RecipientKey.from(counted(32, 150))
+  const next = sealNextEpoch(
+    ring(),
+    REPOSITORY,
+    new Map([[slot, publicKey]]),
+    counted(32, 10),
+    RecipientKey.from(counted(32, 200)),
+  )
+  if ('badSlot' in next) throw new Error(next.badSlot)
+  const { ephemeral, sealed } = next.sealed
+  const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
+  return {
+    repositoryId: REPOSITORY,
+    slot,
+    config: {
+      slots: { [slot]: { publicKey: base64(publicKey) } },
+      rotation: { ephemeral: base64(ephemeral), sealed: { [slot]: base64(sealed.get(slot)!) } },
+    },
   }
 }
 
