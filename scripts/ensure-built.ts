@@ -15,10 +15,8 @@ export function ensureBuilt(): void {
 
 /** Whether `dist` is there and newer than every source file. */
 export function isBuilt(): boolean {
-  const built = modifiedMs(join(ROOT, 'dist/index.js'))
-  const worker = modifiedMs(join(ROOT, 'dist/holdfast-worker.js'))
-  const types = modifiedMs(join(ROOT, 'dist/index.d.ts'))
-  return Math.min(built, worker, types) >= newestSource()
+  const parts = ['index.js', 'holdfast-worker.js', 'index.d.ts', 'index.cjs', 'index.d.cts']
+  return Math.min(...parts.map((part) => modifiedMs(join(ROOT, 'dist', part)))) >= newestSource()
 }
 
 function newestSource(): number {

@@ -147,17 +147,19 @@ describe('roles that are missing', () => {
   }, 60_000)
 })
 
-/** Back from a drop, through a database that is made anew. */
-async function comesBack(on: TestServer, name: string, url: string): Promise<void> {
-  await using engine = await openEngine([sourceOf(on, url)])
+/** Back from a drop, through databases that are made anew. */
+async function comeBack(on: TestServer, names: readonly string[]): Promise<void> {
+  const dumps = (): Promise<string[]> =>
+    Promise.all(names.map((name) => dumpText(on.binDir, urlOf(on, name), { database: true })))
+  await using engine = await openEngine([sourceOf(on, on.url, { databases: names })])
   await engine.backup()
-  const before = await dumpText(on.binDir, url, { database: true })
-  await runSql(on.url, `DROP DATABASE "${name}" WITH (FORCE)`)
+  const before = await dumps()
+  for (const name of names) await runSql(on.url, `DROP DATABASE "${name}" WITH (FORCE)`)
   const drill = await engine.drill({ sinks: { main: sinkOf(on) } })
   expect(drill.findings).toEqual([])
   const restored = await restoreInto(engine, sinkOf(on))
   expect(restored.warnings).toEqual([])
-  expect(await dumpText(on.binDir, url, { database: true })).toBe(before)
+  expect(await dumps()).toEqual(before)
 }
 
 describe('encodings and locales', () => {
@@ -167,13 +169,12 @@ describe('encodings and locales', () => {
       latin.url,
       `CREATE TABLE "é" ("ü" text DEFAULT 'ß'); INSERT INTO "é" VALUES ('naïve'), (chr(255)); COMMENT ON TABLE "é" IS 'Ä'`,
     )
-    await comesBack(server, latin.name, latin.url)
     const bytes = await databases.make('', { with: "ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0" })
     await withClient(bytes.url, async (client) => {
       await client.query("SET client_encoding = 'SQL_ASCII'; CREATE TABLE t (x text)")
       await client.query(`INSERT INTO t VALUES (E'\\xff\\xfe\\x80'), (E'a\\xc3b'), ('plain')`)
     })
-    await comesBack(server, bytes.name, bytes.url)
+    await comeBack(server, [latin.name, bytes.name])
     const found = await queryRows(bytes.url, "SELECT string_agg(encode(x::bytea, 'hex'), ' ' ORDER BY x) AS hex FROM t")
     expect(found).toEqual([{ hex: '61c362 706c61696e fffe80' }])
   }, 60_000)
@@ -193,8 +194,11 @@ describe('encodings and locales', () => {
             urlOf(own, name),
             `CREATE TABLE t (x text PRIMARY KEY); INSERT INTO t VALUES ('ä'), ('z'), ('a')`,
           )
-          await comesBack(own, name, urlOf(own, name))
         }
+        await comeBack(
+          own,
+          wanted.map((_, at) => `locale_${at}`),
+        )
       } finally {
         await own.stop()
       }
