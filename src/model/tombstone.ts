@@ -7,8 +7,11 @@ import { MAX_SNAPSHOT_BYTES, type SnapshotRecord, snapshotRecord } from './snaps
 const schema = z.strictObject({
   id: runId,
   at: isoDate,
-  /** fenced: a prune gave the run up. forgotten: the snapshot was dropped. abandoned: the run gave itself up. */
-  reason: z.enum(['fenced', 'forgotten', 'abandoned']),
+  /**
+   * fenced: a prune gave the run up. forgotten: the snapshot was dropped. abandoned: the run gave itself up. erased: it was
+   * ended for good, and a copy of it in `trash/` counts for nothing.
+   */
+  reason: z.enum(['fenced', 'forgotten', 'abandoned', 'erased']),
   /** Run that wrote it. */
   by: z.exactOptional(runId),
 })

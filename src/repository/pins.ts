@@ -6,6 +6,7 @@
 import { BackupError, type Json } from '../errors.ts'
 import { timeOfId } from '../model/ids.ts'
 import { makePin, type Pin } from '../model/pin.ts'
+import type { Tombstone } from '../model/tombstone.ts'
 import type { CallSignal } from '../targets/target.ts'
 import type { RepositoryKeys } from './keys/repository-keys.ts'
 import type { Records } from './records.ts'
@@ -68,7 +69,7 @@ async function isKept(
   options: CallSignal,
 ): Promise<boolean> {
   const { snapshots, tombstones } = await found.one(id, options)
-  return snapshots[0]?.checksum === hash || tombstones.get(id)?.reason === 'forgotten'
+  return snapshots[0]?.checksum === hash || isEnded(tombstones.get(id))
 }
 
 /** Something that came after the pin: a snapshot, or what is left of one. */
@@ -82,9 +83,14 @@ async function hasNewer(
   for (const id of laterIds(found, pinned)) {
     if (known.has(id)) continue
     const { snapshots, tombstones } = await found.one(id, options)
-    if (snapshots.length > 0 || tombstones.get(id)?.reason === 'forgotten') return true
+    if (snapshots.length > 0 || isEnded(tombstones.get(id))) return true
   }
   return false
+}
+
+/** On purpose, and by somebody who holds a key. */
+function isEnded(tombstone: Tombstone | undefined): boolean {
+  return tombstone?.reason === 'forgotten' || tombstone?.reason === 'erased'
 }
 
 /** Newest first. */

@@ -37,6 +37,14 @@ export function lostChunks(world: World, objects: ReadonlyMap<string, Uint8Array
   return lost
 }
 
+/** Whether it is in any pack that is there. */
+export function holds(world: World, objects: ReadonlyMap<string, Uint8Array>, name: string): boolean {
+  const id = hexOf(world.idOf(name))
+  return allFacts(world, objects).some(
+    (fact) => fact.id === id && objects.has(`packs/${fact.pack.slice(0, 2)}/${fact.pack}`),
+  )
+}
+
 /** Objects that a last prune should have taken away. */
 export function litter(world: World, objects: ReadonlyMap<string, Uint8Array>): string[] {
   const dead = deadPacks(world, objects)

@@ -10,6 +10,10 @@ export interface Variant {
   rules: Partial<Rules>
   bounds: Bounds
   contents?: keyof typeof CONTENTS
+  /** Listings are a step for each key. */
+  finely?: true
+  /** What is found. Default: a snapshot that lacks a chunk. */
+  finds?: RegExp
 }
 
 const ONE = { preemptions: 1, faults: 0 }
@@ -90,6 +94,29 @@ export const VARIANTS: readonly Variant[] = [
     rules: { asksAfterSaved: false },
     bounds: ONE,
     contents: 'whole',
+  },
+  {
+    what: 'an undo that relies on what a prune has named, by a copy that came late',
+    actors: ['lateCopy', 'undo', 'prune1'],
+    rules: { relies: true },
+    bounds: ONE,
+    contents: 'late',
+  },
+  {
+    what: 'an erasure that relies on what a prune has named',
+    actors: ['prune1', 'writer2', 'eraseWriter2'],
+    rules: { relies: true },
+    bounds: { preemptions: 2, faults: 0, preempted: ['prune1'] },
+    contents: 'loose',
+    finely: true,
+  },
+  {
+    what: 'an erasure that leaves no mark, beside who forgets',
+    actors: ['erase', 'forget'],
+    rules: { leavesNoMark: true },
+    bounds: ONE,
+    contents: 'common',
+    finds: /erased/,
   },
   {
     what: 'a create that is repeated after its reply was lost and the snapshot forgotten',

@@ -1,6 +1,7 @@
 /** planErase: which snapshots hold entries that are to go, how much that is, and what else has the same content. */
 import { BackupError } from '../../errors.ts'
-import { TrashListing } from '../../repository/trash.ts'
+import type { Warning } from '../../events.ts'
+import { PREFIX } from '../../repository/keys-layout.ts'
 import { damageWarnings } from '../forget/forget-warnings.ts'
 import { stateOf } from '../forget/plan-forget.ts'
 import { holdsOf } from '../forget/retention.ts'
@@ -14,6 +15,7 @@ import { type Loaded, loadRecords } from '../snapshots/load.ts'
 import { resolveSnapshot } from '../snapshots/ref.ts'
 import type { EngineContext } from '../types/context.ts'
 import type { ErasedFrom, ErasePlan } from '../types/erase.ts'
+import { type Gone, listEverything } from './everything.ts'
 import { type CountedSource, dropOf, EraseSurvey, type Looked } from './survey.ts'
 
 export function planErase(engine: EngineContext, options: ParsedPlanEraseOptions): Promise<ErasePlan> {
@@ -24,12 +26,13 @@ type Found = Loaded['snapshots'][number]
 
 async function plan(engine: EngineContext, options: ParsedPlanEraseOptions, run: RunContext): Promise<ErasePlan> {
   const createdAt = engine.clock.now().toISOString()
-  // Trash first: what is forgotten meanwhile is in one of the two, and counts as there.
-  const { trash } = await new TrashListing(engine.repository.repository.records).list({ signal: run.signal })
-  const loaded = await loadRecords(engine, run.signal)
+  const list = async () => {
+    const loaded = await loadRecords(engine, run.signal)
+    return { ...loaded, ids: new Set(loaded.snapshots.map(({ info }) => info.id)) }
+  }
+  const { there: loaded, gone: forgot } = await listEverything(engine.repository.repository, list, run)
   const present = loaded.snapshots.sort((a, b) => compareAge(a.view, b.view))
-  const there = new Set(present.map(({ info }) => info.id))
-  const gone = trash.filter(({ id }) => !there.has(id)).map(({ snapshot }) => snapshot)
+  const gone = forgot.records
   const all = [...present.map(({ info }) => info.record), ...gone]
   requireKnown(options, all)
   run.progress.total({ items: all.reduce((sum, { sources }) => sum + entriesOf(sources), 0) })
@@ -42,16 +45,16 @@ async function plan(engine: EngineContext, options: ParsedPlanEraseOptions, run:
     const isAny = snapshots.length + forgotten.length > 0
     return { snapshots, forgotten, others, ...(await survey.share(isAny ? all : [])) }
   })
-  return finished(engine, options, loaded, { createdAt, ...parts })
+  const warnings = [...damageWarnings(loaded), ...damagedCopies(forgot)]
+  return finished(engine, options, { createdAt, looked: all.map(({ id }) => id).sort(), warnings, ...parts })
 }
 
 function finished(
   engine: EngineContext,
   { paths, sources, includeHeld }: ParsedPlanEraseOptions,
-  loaded: Loaded,
-  parts: Pick<
+  parts: Omit<
     ErasePlan,
-    'createdAt' | 'snapshots' | 'forgotten' | 'others' | 'paths' | 'distinctPaths' | 'shared' | 'distinctShared'
+    'kind' | 'version' | 'digest' | 'repositoryId' | 'destructive' | 'request' | 'entries' | 'bytes'
   >,
 ): ErasePlan {
   const each = [...parts.snapshots, ...parts.forgotten]
@@ -63,10 +66,17 @@ function finished(
     request: { paths, ...(sources && { sources }), includeHeld },
     entries: each.reduce((sum, { entries }) => sum + entries, 0),
     bytes: each.reduce((sum, { bytes }) => sum + bytes, 0),
-    warnings: damageWarnings(loaded),
     ...parts,
   }
   return { ...body, digest: planDigest(body) }
+}
+
+/** Nobody knows what they hold; a prune frees nothing before they are gone. */
+function damagedCopies({ damaged }: Gone): Warning[] {
+  if (damaged.length === 0) return []
+  const ids = damaged.map(({ key }) => key.slice(PREFIX.trash.length))
+  const message = `${ids.length} forgotten snapshots cannot be read, and may hold the entries: run verify, and repair.`
+  return [{ code: 'SNAPSHOT_UNREADABLE', message, details: { count: ids.length, snapshots: ids.slice(0, 20) } }]
 }
 
 /** A source that no snapshot has is a mistake, which would look like "nothing to erase". */

@@ -1,10 +1,9 @@
 /** erase: each snapshot gets a successor without the entries, and goes for good. A prune frees what they held. */
 import { requireFeatures } from '../../model/config.ts'
-import { timeOfId } from '../../model/ids.ts'
-import { trashKey } from '../../repository/keys-layout.ts'
 import { Notes } from '../../repository/notes.ts'
-import { eraseSnapshot } from '../../repository/prune/forget.ts'
+import { eraseSnapshot, isErased } from '../../repository/prune/erased.ts'
 import type { Records } from '../../repository/records.ts'
+import type { SnapshotInfo } from '../../repository/snapshots.ts'
 import { findTrash } from '../../repository/trash.ts'
 import { throwIfAborted } from '../../util/abort.ts'
 import type { SelectorPlain } from '../../workers/browse/entry-selector.ts'
@@ -19,6 +18,7 @@ import { type BodyResult, type RunContext, withRun } from '../run/context.ts'
 import { type Loaded, loadRecords } from '../snapshots/load.ts'
 import type { EngineContext } from '../types/context.ts'
 import type { EraseOptions, ErasePlan, EraseResult } from '../types/erase.ts'
+import { warnOfOthers } from './look-again.ts'
 import { successorsOf } from './plan-erase.ts'
 import { dropOf } from './survey.ts'
 
@@ -58,7 +58,7 @@ async function runErase(
     const erasure = new Erasure(engine, plan, run, lease, records, loaded)
     await erasure.snapshots()
     await erasure.forgotten()
-    warnOfNewer(await loadRecords(engine, run.signal), plan, run)
+    await erasure.lookAgain()
     return { ...erasure.result, prune: { ...EVERY_BYTE } }
   } finally {
     lease.release()
@@ -84,9 +84,11 @@ class Erasure {
   private readonly lease: Lease
   private readonly records: Records
   private readonly notes: Notes
-  private readonly loaded: Loaded
   private readonly drop: SelectorPlain
+  private readonly there: ReadonlyMap<string, SnapshotInfo>
   private readonly successors: ReadonlyMap<string, string>
+  /** Snapshots in which nothing of it is, or that have been named. */
+  private readonly looked: Set<string>
 
   constructor(engine: EngineContext, plan: ErasePlan, run: RunContext, lease: Lease, records: Records, loaded: Loaded) {
     this.engine = engine
@@ -96,10 +98,11 @@ class Erasure {
     this.records = records
     // As the target has them, and not as they lie near.
     this.notes = new Notes(records)
-    this.loaded = loaded
     const all = loaded.snapshots.map(({ info }) => info.record)
     this.drop = dropOf(plan.request, all)
+    this.there = new Map(loaded.snapshots.map(({ info }) => [info.id, info]))
     this.successors = successorsOf(all)
+    this.looked = new Set(plan.looked)
   }
 
   /** Oldest first: successors come in the same order, and each is there before what it replaces goes. */
@@ -114,26 +117,54 @@ class Erasure {
     }
   }
 
-  private async one({ snapshot: from, entries, bytes }: ErasePlan['snapshots'][number]): Promise<void> {
-    const origin = this.loaded.snapshots.find(({ info }) => info.id === from)?.info
-    if (!origin) return
+  private async one(planned: ErasePlan['snapshots'][number]): Promise<void> {
+    const { snapshot: from } = planned
+    const origin = this.there.get(from)
+    if (!origin) return this.gone(planned)
     if (await this.isHeld(from)) return
-    const { engine, run, lease, drop } = this
-    const before = this.successors.get(from)
-    const judge = { kind: 'selected', drop } as const
-    const request = { origin, why: 'erase', judge, listed: 0 } as const
-    const to = before ?? (await rewriteSnapshot(engine, run, lease, request))?.snapshot.id
+    const to = await this.successor(origin)
     if (to === undefined) return
-    // A call that was cut short may not have come to this.
-    if (before !== undefined) await carryNotes(engine, run, from, before)
-    await eraseSnapshot(this.forgetting(from))
+    this.looked.add(to)
+    // It took its time to make that.
+    if (await this.isHeld(from)) return
+    await this.end(from)
     this.result.erased.push({ from, to })
-    this.result.entries += entries
-    this.result.bytes += bytes
+    this.count(planned)
   }
 
-  private forgetting(id: string): Parameters<typeof eraseSnapshot>[0] {
-    return { records: this.records, id, now: this.engine.clock.now(), by: this.run.runId, signal: this.run.signal }
+  /** Undefined: nothing is to be left out. */
+  private async successor(origin: SnapshotInfo): Promise<string | undefined> {
+    const before = this.there.get(this.successors.get(origin.id) ?? '')
+    if (!before) return this.rewrite(origin)
+    // A call that was cut short may not have come to this.
+    await carryNotes(this.engine, this.run, origin.id, before.id)
+    const isPlanned = this.plan.snapshots.some(({ snapshot }) => snapshot === before.id)
+    if (isPlanned || this.isClean(before.id) || (await this.isHeld(before.id))) return before.id
+    // It may be of an erasure of other paths.
+    const to = await this.rewrite(before)
+    if (to === undefined) return before.id
+    await this.end(before.id)
+    return to
+  }
+
+  private isClean(id: string): boolean {
+    return this.looked.has(id) && !this.plan.others.includes(id)
+  }
+
+  private async rewrite(origin: SnapshotInfo): Promise<string | undefined> {
+    const { engine, run, lease, drop } = this
+    const judge = { kind: 'selected', drop } as const
+    const made = await rewriteSnapshot(engine, run, lease, { origin, why: 'erase', judge, listed: 0 })
+    return made?.snapshot.id
+  }
+
+  private end(id: string): Promise<void> {
+    return eraseSnapshot({ records: this.records, id, now: this.engine.clock.now(), signal: this.run.signal })
+  }
+
+  private count({ entries, bytes }: { entries: number; bytes: number }): void {
+    this.result.entries += entries
+    this.result.bytes += bytes
   }
 
   /** Asked right before each goes: a long plan takes its time. */
@@ -150,30 +181,28 @@ class Erasure {
 
   /** What could be brought back would bring the entries back with it. */
   async forgotten(): Promise<void> {
-    const { plan, records, run } = this
-    const { signal } = run
-    for (const { snapshot: id, entries, bytes } of plan.forgotten) {
-      throwIfAborted(signal)
-      if ((await findTrash(records, id, { signal })) === undefined) continue
-      await records.target.delete([trashKey(id)], { signal })
-      this.result.dropped.push(id)
-      this.result.entries += entries
-      this.result.bytes += bytes
+    for (const planned of this.plan.forgotten) {
+      throwIfAborted(this.run.signal)
+      if (!this.there.has(planned.snapshot)) await this.gone(planned)
     }
   }
-}
 
-/** Ids begin with the time. Successors are new as well, and have been looked through. */
-function warnOfNewer({ snapshots }: Loaded, { createdAt }: ErasePlan, run: RunContext): void {
-  const planned = Date.parse(createdAt)
-  const newer = snapshots.filter(
-    ({ info: { id, record } }) => (timeOfId(id) ?? 0) >= planned && record.rewrittenFrom?.why !== 'erase',
-  )
-  if (newer.length === 0) return
-  const ids = newer.map(({ info }) => info.id)
-  run.warn({
-    code: 'ERASE_AGAIN',
-    message: `${ids.length} snapshots came after the plan, and may hold the entries: make another plan`,
-    details: { count: ids.length, snapshots: ids.slice(0, 20) },
-  })
+  /** Forgotten before the plan was made or since, or erased, if its end is not known. */
+  private async gone(planned: { snapshot: string; entries: number; bytes: number }): Promise<void> {
+    const { records } = this
+    const { snapshot: id } = planned
+    const { signal } = this.run
+    const trash = await findTrash(records, id, { signal })
+    if (trash === undefined && (await isErased(records, id, { signal }))) return
+    await this.end(id)
+    if (trash === undefined) return
+    this.result.dropped.push(id)
+    this.count(planned)
+  }
+
+  /** Once all that was named has ended: nothing that comes from now on has a parent with the entries. */
+  lookAgain(): Promise<void> {
+    const { engine, plan, run, lease, looked } = this
+    return warnOfOthers({ engine, request: plan.request, run, lease, looked })
+  }
 }

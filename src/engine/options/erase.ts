@@ -55,6 +55,7 @@ const erasePlan: z.ZodType<ErasePlan> = z.strictObject(
     snapshots: z.array(z.strictObject({ ...found, state: z.string(), successor: opt(z.string()) })),
     forgotten: z.array(z.strictObject(found)),
     others: z.array(z.string()),
+    looked: z.array(z.string()),
     entries: count,
     bytes: count,
     paths: z.array(z.string()),

@@ -11,6 +11,8 @@ import { viewSnapshot } from './view.ts'
 export interface Loaded {
   snapshots: { info: SnapshotInfo; view: Snapshot }[]
   damaged: readonly DamagedObject[]
+  /** Ended for good, whatever copies there may be. */
+  erased: ReadonlySet<string>
   /** Snapshots whose newest note cannot be read: an older one is shown, and they may be held. */
   unreadableNotes: ReadonlySet<string>
 }
@@ -68,5 +70,7 @@ async function load(engine: EngineContext, signal: AbortSignal, withNotes = true
   ])
   const views = listing.snapshots.map((info) => ({ info, view: viewSnapshot(info, noted?.notes.get(info.id)) }))
   const hurt = (noted?.damaged ?? []).map(({ key }) => key.split('/')[1]!)
-  return { snapshots: views, damaged: listing.damaged, unreadableNotes: new Set(hurt) }
+  const erased = [...listing.tombstones.values()].filter(({ reason }) => reason === 'erased').map(({ id }) => id)
+  const { damaged } = listing
+  return { snapshots: views, damaged, erased: new Set(erased), unreadableNotes: new Set(hurt) }
 }

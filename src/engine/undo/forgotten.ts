@@ -30,9 +30,10 @@ async function load(engine: EngineContext, signal: AbortSignal): Promise<Forgott
   const { records, notes } = engine.repository.repository
   // Trash first: who forgets puts a copy there before the snapshot goes, so none that is there still passes for forgotten.
   const { trash } = await new TrashListing(records).list({ signal })
-  const [{ snapshots }, noted] = await Promise.all([loadRecords(engine, signal), notes.list({ signal })])
+  const [{ snapshots, erased }, noted] = await Promise.all([loadRecords(engine, signal), notes.list({ signal })])
   const there = new Set(snapshots.flatMap(({ view }) => [view.id, ...(view.undoneFrom ? [view.undoneFrom] : [])]))
-  const gone = trash.filter(({ id, snapshot }) => !there.has(id) && !there.has(snapshot.undoneFrom ?? id))
+  const isBack = ({ id, snapshot }: Trash): boolean => there.has(id) || there.has(snapshot.undoneFrom ?? id)
+  const gone = trash.filter((each) => !isBack(each) && !erased.has(each.id))
   const list = gone.map((each) => viewForgotten(each, noted.notes.get(each.id)))
   return list.sort((a, b) => b.forgottenAt.getTime() - a.forgottenAt.getTime() || (a.id < b.id ? 1 : -1))
 }

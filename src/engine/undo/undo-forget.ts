@@ -5,6 +5,8 @@ import type { SnapshotRecord } from '../../model/snapshot.ts'
 import type { Trash } from '../../model/trash.ts'
 import { commitSnapshot } from '../../repository/commit.ts'
 import { trashKey } from '../../repository/keys-layout.ts'
+import { eraseSnapshot, isErased } from '../../repository/prune/erased.ts'
+import type { Records } from '../../repository/records.ts'
 import { type Run, startRun } from '../../repository/runs.ts'
 import type { SnapshotInfo } from '../../repository/snapshots.ts'
 import { findTrash } from '../../repository/trash.ts'
@@ -65,7 +67,8 @@ export async function bringBack(
 ): Promise<SnapshotInfo> {
   const { repository } = engine.repository
   const { records, cache } = repository
-  const { snapshots } = await protocol.found.all({ signal: run.signal })
+  const { snapshots, tombstones } = await protocol.found.all({ signal: run.signal })
+  if (tombstones.get(id)?.reason === 'erased') throw freed(id)
   const trash = await findTrash(records, id, { signal: run.signal })
   if (trash && snapshots.some((each) => each.id === id)) throw notForgotten(id)
   const first = trash?.snapshot.undoneFrom ?? id
@@ -78,7 +81,22 @@ export async function bringBack(
   await requireReliable(engine, lease, trash.snapshot, run)
   run.progress.phase('commit')
   const snapshot = recordOf(engine, run, protocol, trash, first)
-  return commitSnapshot({ records, run: protocol, snapshot, clock: engine.clock, cache, signal: run.signal })
+  const { clock } = engine
+  const info = await commitSnapshot({ records, run: protocol, snapshot, clock, cache, signal: run.signal })
+  await requireNotErased(records, id, info.id, { now: clock.now(), signal: run.signal })
+  return info
+}
+
+/** An erasure marks the old one, then looks for what has come: one of the two sees the other. */
+async function requireNotErased(
+  records: Records,
+  old: string,
+  id: string,
+  { now, signal }: { now: Date; signal: AbortSignal },
+): Promise<void> {
+  if (!(await isErased(records, old, { signal }))) return
+  await eraseSnapshot({ records, id, now, signal })
+  throw freed(old)
 }
 
 /** Everything is as it was, but what names it. */
@@ -112,7 +130,7 @@ function freed(id: string): BackupError {
   return new BackupError('SNAPSHOT_NOT_FOUND', `there is no forgotten snapshot ${id}`, {
     origin: 'repository',
     details: { ref: id },
-    hint: 'A prune has freed it, or it was never forgotten. forgotten() lists those that can still be brought back.',
+    hint: 'A prune has freed it, it was erased, or never forgotten. forgotten() lists those that can still be brought back.',
   })
 }
 

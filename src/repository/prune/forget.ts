@@ -7,6 +7,7 @@ import type { CallSignal } from '../../targets/target.ts'
 import { throwIfAborted } from '../../util/abort.ts'
 import { runKey, snapshotKey, trashKey } from '../keys-layout.ts'
 import type { Records } from '../records.ts'
+import { isErased } from './erased.ts'
 
 export interface ForgetOptions extends CallSignal {
   records: Records
@@ -18,8 +19,7 @@ export interface ForgetOptions extends CallSignal {
   /** Asked right before it is ended: false leaves it. Default: true. */
   isSure?: () => boolean
   /**
-   * It is the newest, or nobody says that it is not: a tombstone takes its place whatever its age. So the newest object never
-   * goes, and what is missing beyond it was taken away by somebody else (see `pins.ts`).
+   * It is the newest: a tombstone takes its place whatever its age. Default false. So the newest object never goes, and what is missing beyond it was taken away by somebody else (see `pins.ts`).
    */
   isNewest?: boolean
   /** For tests only: never a tombstone. */
@@ -52,18 +52,10 @@ async function copyToTrash(options: ForgetOptions): Promise<SnapshotRecord | und
   throwIfAborted(signal)
   const sealed = records.seal('snapshots', trashKey(id), encodeTrash({ id, at: now, snapshot }))
   await records.target.put(trashKey(id), sealed, { signal })
-  return snapshot
-}
-
-/** Ends it without a copy: nobody can bring it back. Also takes away the copy that another call has put there. */
-export async function eraseSnapshot(options: ForgetOptions): Promise<void> {
-  const { records, id, signal } = options
-  const key = snapshotKey(id)
-  const stored = await records.find(key, { signal })
-  const object = stored && decodeSnapshotObject(records.open('snapshots', key, stored), key)
-  if (object && 'snapshot' in object) await endSnapshot(object.snapshot, options)
-  throwIfAborted(signal)
+  // An erasure since then has taken away no copy that was not there yet.
+  if (!(await isErased(records, id, { signal }))) return snapshot
   await records.target.delete([trashKey(id)], { signal })
+  return undefined
 }
 
 /**

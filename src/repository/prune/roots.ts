@@ -12,7 +12,7 @@ export interface Roots {
   readonly snapshots: readonly SnapshotRecord[]
   /** Forgotten, and still to be kept. */
   readonly trash: readonly Trash[]
-  /** Forgotten for so long that nothing of them is kept. */
+  /** Forgotten for so long that nothing of them is kept, or erased. */
   readonly expired: readonly string[]
   /** Ids of copies whose snapshots are there. */
   readonly unended: readonly string[]
@@ -32,17 +32,18 @@ export class RootListing {
    * @throws BackupError OBJECT_CORRUPT, FORMAT_UNSUPPORTED: nobody knows what an unreadable one needs
    */
   async list(expiry: Date, options: CallSignal): Promise<Roots> {
-    const { snapshots, damaged } = await this.snapshots.list(options)
+    const { snapshots, tombstones, damaged } = await this.snapshots.list(options)
     refuseDamaged(damaged)
     const { trash: all, damaged: damagedTrash } = await this.trash.list(options)
     refuseDamaged(damagedTrash)
     // Whoever forgets one that is still there puts its copy anew, and that must not be taken for the old one.
     const there = new Set(snapshots.map(({ record }) => record.id))
     const gone = all.filter(({ id }) => !there.has(id))
+    const isKept = ({ id, at }: Trash): boolean => at > expiry && tombstones.get(id)?.reason !== 'erased'
     return {
       snapshots: snapshots.map(({ record }) => record),
-      trash: gone.filter(({ at }) => at > expiry),
-      expired: gone.filter(({ at }) => at <= expiry).map(({ id }) => id),
+      trash: gone.filter(isKept),
+      expired: gone.filter((each) => !isKept(each)).map(({ id }) => id),
       unended: all.filter(({ id }) => there.has(id)).map(({ id }) => id),
     }
   }

@@ -52,6 +52,17 @@ export async function listRuns(records: Records, options: CallSignal): Promise<s
   return ids
 }
 
+/** Runs that have committed nothing yet, and may still do so. Dead ones are among them until a prune has fenced them. */
+export async function runsToCome(records: Records, { signal }: CallSignal): Promise<string[]> {
+  const ids: string[] = []
+  for (const id of await listRuns(records, { signal })) {
+    const stored = await records.find(runKey(id), { signal })
+    if (stored === undefined || commitsNothing(records, id, stored)) continue
+    if ((await records.target.stat(snapshotKey(id), { signal })) === undefined) ids.push(id)
+  }
+  return ids
+}
+
 /** The run is looked at before its snapshot: it is taken away after the commit. */
 async function hasEnded(id: string, still: StandingStill, options: WaitOptions): Promise<boolean> {
   const { records, clock, stillMs, signal } = options
