@@ -37,6 +37,11 @@ export class S3Connection {
     this.#queue = new PQueue({ concurrency: settings.maxConcurrency })
   }
 
+  /** Whether all that it gives comes from a client made here: one that was given may keep what it hands out. */
+  get isOwn(): boolean {
+    return this.#options.client === undefined
+  }
+
   /**
    * Makes a command and sends it, as soon as fewer than `maxConcurrency` are under way. With `use`, the request counts
    * until that has ended: a body is still coming when the answer is there. Rejects with what the SDK throws.

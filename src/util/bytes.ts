@@ -189,3 +189,8 @@ export function release(bytes: Uint8Array): void {
   const pool = Buffer.poolSize + POOL_SLACK_BYTES
   if (buffer instanceof ArrayBuffer && buffer.byteLength > Math.max(pool, 64 * 1024)) buffer.transfer(0)
 }
+
+/** The same for a part that a stream gave, which may be small: one that does not fill its buffer is left alone. */
+export function releasePart({ buffer, byteLength }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0)
+}

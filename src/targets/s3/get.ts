@@ -1,7 +1,10 @@
 /** Reads of objects, never short. */
+import { Readable } from 'node:stream'
+import { finished } from 'node:stream/promises'
 import type { GetObjectCommandOutput } from '@aws-sdk/client-s3'
 import { BackupError, type Json } from '../../errors.ts'
 import { isAbsent, notS3 } from '../../s3/errors.ts'
+import { releasePart } from '../../util/bytes.ts'
 import { notFound, rangeWithin } from '../checks.ts'
 import type { GetOptions } from '../target.ts'
 import { DIGEST, digestOf } from './digest.ts'
@@ -41,7 +44,7 @@ async function bodyOf(
       throw notS3({ operation: 'get', bucket: connection.bucket, key: settings.prefix + key })
     }
     const length = expectedLength(key, output, range)
-    const bytes = await readExactly(key, stream, length)
+    const bytes = await readExactly(key, stream, length, connection.isOwn)
     if (range === undefined) await checkDigest(key, bytes, output.Metadata?.[DIGEST])
     return bytes
   } catch (error) {
@@ -63,20 +66,42 @@ function expectedLength(key: string, output: GetObjectCommandOutput, range: GetO
   throw garbled(key, 'another range', { length, start: range.start, end: range.end, said: of[0] })
 }
 
+/**
+ * `isOurs`: nobody else has seen the parts, so each is given back as soon as it is copied. Left to the collector, every 64 MiB
+ * of them make it look at all that the host has in memory.
+ */
 async function readExactly(
   key: string,
   stream: AsyncIterable<Uint8Array>,
   length: number,
+  isOurs: boolean,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(length)
   let done = 0
-  for await (const part of stream) {
+  await eachPart(stream, (part) => {
     if (done + part.byteLength > length) throw garbled(key, 'more bytes than it said', { length })
     bytes.set(part, done)
     done += part.byteLength
-  }
+    if (isOurs) releasePart(part)
+  })
   if (done !== length) throw garbled(key, 'fewer bytes than it said', { length, got: done })
   return bytes
+}
+
+/** Parts as they come: the iterator of a Readable would join those that wait into one more copy. */
+async function eachPart(stream: AsyncIterable<Uint8Array>, use: (part: Uint8Array) => void): Promise<void> {
+  if (!(stream instanceof Readable)) {
+    for await (const part of stream) use(part)
+    return
+  }
+  stream.on('data', (part: Uint8Array) => {
+    try {
+      use(part)
+    } catch (error) {
+      stream.destroy(error as Error)
+    }
+  })
+  await finished(stream)
 }
 
 async function checkDigest(key: string, bytes: Uint8Array<ArrayBuffer>, stored: string | undefined): Promise<void> {

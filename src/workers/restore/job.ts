@@ -2,9 +2,9 @@
  * Work for one range of one pack, as bytes that the main thread passes on without looking inside: which segments to
  * open, which files are whole in them, which pieces belong to files that other ranges help to fill.
  */
-import { type EntryMeta, readMeta, writeMeta } from '../../model/entry.ts'
+import { type EntryMeta, readMeta } from '../../model/entry.ts'
 import { ID_LENGTH } from '../../model/streams.ts'
-import { ByteReader, ByteWriter } from '../../util/bytes.ts'
+import { ByteReader, type ByteWriter } from '../../util/bytes.ts'
 
 /** A chunk's place in a segment of the job and in its file. */
 export interface Piece {
@@ -52,26 +52,19 @@ export interface RestoreJob {
   partBytes: number
 }
 
-export function encodeJobBody(job: JobBody): Uint8Array<ArrayBuffer> {
-  const out = new ByteWriter(16 * 1024)
-  out.varint(job.segments.length)
-  for (const { at, storedBytes, rawBytes } of job.segments) {
-    out.varint(at)
-    out.varint(storedBytes)
-    out.varint(rawBytes)
-  }
-  out.varint(job.whole.length)
-  for (const { meta, pieces } of job.whole) {
-    writeMeta(out, meta)
-    writePieces(out, pieces)
-  }
-  out.varint(job.parts.length)
-  for (const { file, sparse, pieces } of job.parts) {
-    out.varint(file)
-    out.u8(sparse ? 1 : 0)
-    writePieces(out, pieces)
-  }
-  return out.copy()
+/** The layout: all segments, all whole files, all parts, each list with its length in front. See `decodeJobBody`. */
+export function writeJobSegment(out: ByteWriter, { at, storedBytes, rawBytes }: JobSegment): void {
+  out.varint(at)
+  out.varint(storedBytes)
+  out.varint(rawBytes)
+}
+
+/** All of it but the id, which comes right behind. */
+export function writeJobPiece(out: ByteWriter, piece: Omit<Piece, 'id'>): void {
+  out.varint(piece.segment)
+  out.varint(piece.offset)
+  out.varint(piece.length)
+  out.varint(piece.position)
 }
 
 export function decodeJobBody(bytes: Uint8Array): JobBody {
@@ -84,17 +77,6 @@ export function decodeJobBody(bytes: Uint8Array): JobBody {
     pieces: readPieces(input),
   }))
   return { segments, whole, parts }
-}
-
-function writePieces(out: ByteWriter, pieces: readonly Piece[]): void {
-  out.varint(pieces.length)
-  for (const piece of pieces) {
-    out.varint(piece.segment)
-    out.varint(piece.offset)
-    out.varint(piece.length)
-    out.varint(piece.position)
-    out.raw(piece.id)
-  }
 }
 
 function readPieces(input: ByteReader): Piece[] {

@@ -102,7 +102,8 @@ class RestorePlanner implements Service {
   }
 
   private async *add(entry: EntryMeta, cursor: EntryCursor): AsyncGenerator<RestoreWindow> {
-    const meta = { ...entry, type: placedType(entry) }
+    const type = placedType(entry)
+    const meta = type === entry.type ? entry : { ...entry, type }
     this.window.entries++
     if (meta.type === TYPE_DIRECTORY) {
       this.addDirectory(meta)
@@ -116,7 +117,7 @@ class RestorePlanner implements Service {
   }
 
   private addDirectory(entry: EntryMeta): void {
-    const meta = { ...entry, type: TYPE_DIRECTORY }
+    const meta = entry.type === TYPE_DIRECTORY ? entry : { ...entry, type: TYPE_DIRECTORY }
     this.window.directories++
     this.directories.push(meta)
   }

@@ -3,7 +3,9 @@ import type { EntryMeta } from '../../model/entry.ts'
 import type { ChunkRef } from '../../model/streams.ts'
 import type { ChunkIndex, Location } from '../chunks/chunk-index.ts'
 import { missingChunk } from '../chunks/chunk-reader.ts'
-import { encodeJobBody, type JobBody, type Piece, type RestoreJob } from './job.ts'
+import type { RestoreJob } from './job.ts'
+import { WindowJobs } from './window-jobs.ts'
+import { FileRows, HOLES, PieceRows, SCATTERED, SPLIT } from './window-rows.ts'
 
 /** A range takes in a gap if fetching it costs less than another request would. */
 const MAX_GAP_BYTES = 128 * 1024
@@ -33,23 +35,15 @@ export interface RestoreWindow {
 }
 
 interface SegmentNeed {
-  location: Location
-  pieces: { file: number; piece: Piece }[]
-}
-
-interface WindowFile {
-  meta: EntryMeta
-  pieces: number
-  bytes: number
-  holes: boolean
-  /** Pieces of it lie in other windows too. */
-  split: boolean
+  readonly number: number
+  readonly location: Location
 }
 
 export class WindowBuilder {
   private readonly index: ChunkIndex
   private readonly needs = new Map<number, SegmentNeed>()
-  private readonly files = new Map<number, WindowFile>()
+  private readonly files = new FileRows()
+  private readonly pieces = new PieceRows()
   directories = 0
   readonly simple: EntryMeta[] = []
   readonly links: { meta: EntryMeta; to: string }[] = []
@@ -62,42 +56,46 @@ export class WindowBuilder {
     this.index = index
   }
 
-  /** `split`: begun in an earlier window, or going on in a later one. */
+  /** `split`: begun in an earlier window, or going on in a later one. Files come in the order of their numbers. */
   openFile(file: number, meta: EntryMeta, split: boolean): void {
-    this.files.set(file, { meta, pieces: 0, bytes: 0, holes: false, split })
+    this.files.add(file, meta, split ? SPLIT : 0)
   }
 
   markSplit(file: number): void {
-    this.files.get(file)!.split = true
+    this.files.mark(this.files.rowOf(file), SPLIT)
   }
 
-  addRef(file: number, ref: ChunkRef, position: number): void {
-    const entry = this.files.get(file)!
+  addRef(number: number, ref: ChunkRef, position: number): void {
+    const file = this.files.rowOf(number)
     if (!ref.id) {
-      entry.holes = true
+      this.files.mark(file, HOLES)
       return
     }
     this.bytes += ref.sizeBytes
     const location = this.index.find(ref.id)
     if (!location || location.length !== ref.sizeBytes) throw missingChunk(ref.id)
-    let need = this.needs.get(location.segmentKey)
-    if (!need) {
-      need = { location, pieces: [] }
-      this.needs.set(location.segmentKey, need)
-    }
-    if (++entry.pieces === 2) this.partedFiles++
-    entry.bytes += location.length
-    const piece = { segment: 0, offset: location.offset, length: location.length, position, id: ref.id }
-    need.pieces.push({ file, piece })
+    if (this.files.addPiece(file) === 2) this.partedFiles++
+    const { offset, length } = location
+    this.pieces.add({ file, segment: this.segment(location), offset, length, position }, ref.id)
+  }
+
+  private segment(location: Location): number {
+    const known = this.needs.get(location.segmentKey)
+    if (known) return known.number
+    const number = this.needs.size
+    this.needs.set(location.segmentKey, { number, location })
+    return number
   }
 
   build(complete: number[], begun: ReadonlySet<number>, done: boolean): RestoreWindow {
-    const ranges = this.ranges()
-    const scattered = this.scattered(ranges)
+    const { files, pieces, needs } = this
+    const jobs = new WindowJobs(files, pieces, needs.size, this.ranges()).all()
     const begins: OpenFile[] = []
-    for (const file of scattered) if (!begun.has(file)) begins.push({ file, meta: this.files.get(file)!.meta })
-    const jobs = ranges.map((needs) => this.job(needs, scattered))
-    const finished = complete.filter((file) => scattered.has(file) || begun.has(file))
+    for (let row = 0; row < files.count; row++) {
+      const file = files.fileOf(row)
+      if (files.has(row, SCATTERED) && !begun.has(file)) begins.push({ file, meta: files.meta(row) })
+    }
+    const finished = complete.filter((file) => files.has(files.rowOf(file), SCATTERED) || begun.has(file))
     const { directories, simple, links, entries } = this
     return { directories, simple, links, begins, jobs, complete: finished, entries, done }
   }
@@ -118,52 +116,6 @@ export class WindowBuilder {
     }
     return ranges
   }
-
-  /** Files that more than one job fills, or that need room for holes. */
-  private scattered(ranges: readonly SegmentNeed[][]): Set<number> {
-    const scattered = new Set<number>()
-    const seen = new Map<number, number>()
-    for (const [number, range] of ranges.entries()) {
-      for (const { pieces } of range) {
-        for (const { file } of pieces) {
-          const before = seen.get(file)
-          if (before === undefined) seen.set(file, number)
-          else if (before !== number) scattered.add(file)
-        }
-      }
-    }
-    for (const [file, { holes, split }] of this.files) if (holes || split) scattered.add(file)
-    return scattered
-  }
-
-  private job(range: readonly SegmentNeed[], scattered: ReadonlySet<number>): RestoreJob {
-    const start = range[0]!.location.segmentOffset
-    const last = range.at(-1)!.location
-    const body: JobBody = { segments: [], whole: [], parts: [] }
-    const whole = new Map<number, Piece[]>()
-    const parts = new Map<number, Piece[]>()
-    for (const [segment, { location, pieces }] of range.entries()) {
-      const { storedBytes, rawBytes } = location
-      body.segments.push({ at: location.segmentOffset - start, storedBytes, rawBytes })
-      for (const { file, piece } of pieces) {
-        piece.segment = segment
-        push(scattered.has(file) ? parts : whole, file, piece)
-      }
-    }
-    for (const [file, pieces] of whole)
-      body.whole.push({ meta: this.files.get(file)!.meta, pieces: pieces.sort(byPosition) })
-    for (const [file, pieces] of parts) body.parts.push({ file, sparse: this.files.get(file)!.holes, pieces })
-    return {
-      pack: last.pack,
-      start,
-      end: last.segmentOffset + last.storedBytes,
-      body: encodeJobBody(body),
-      wholeFiles: whole.size,
-      wholeBytes: sum(whole),
-      parts: [...parts.keys()],
-      partBytes: sum(parts),
-    }
-  }
 }
 
 function fits(range: readonly SegmentNeed[], next: Location): boolean {
@@ -180,20 +132,4 @@ function fits(range: readonly SegmentNeed[], next: Location): boolean {
 function byPlace(a: SegmentNeed, b: SegmentNeed): number {
   if (a.location.pack !== b.location.pack) return a.location.pack < b.location.pack ? -1 : 1
   return a.location.segmentOffset - b.location.segmentOffset
-}
-
-function byPosition(a: Piece, b: Piece): number {
-  return a.position - b.position
-}
-
-function push(map: Map<number, Piece[]>, file: number, piece: Piece): void {
-  const pieces = map.get(file)
-  if (pieces) pieces.push(piece)
-  else map.set(file, [piece])
-}
-
-function sum(files: ReadonlyMap<number, readonly Piece[]>): number {
-  let bytes = 0
-  for (const pieces of files.values()) for (const { length } of pieces) bytes += length
-  return bytes
 }
