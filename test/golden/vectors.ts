@@ -178,6 +178,8 @@ const META: EntryMeta = {
   attributes: { 'holdfast.type': 'thing', n: 1 },
 }
 const XATTRS = { 'system.posix_acl_default': 'AgAAAAEABwD/////', 'user.empty': '', 'user.\udcff': 'AA==' }
+/** As much as there is room for in 1 MiB of JSON. */
+const LARGEST = withXattrs({ path: 'd', type: 0 }, { 'user.large': Buffer.from(counted(786_330)).toString('base64') })
 const REFS = [
   { id: counted(32), sizeBytes: 1000, chunkBytes: 1000 },
   { sizeBytes: 2 ** 33, chunkBytes: 0 },
@@ -201,6 +203,7 @@ function records() {
     metaFull: written((out) => writeMeta(out, META)),
     metaLeast: written((out) => writeMeta(out, { path: 'd', type: 1 })),
     metaXattrs: written((out) => writeMeta(out, withXattrs({ path: 'd', type: 5, attributes: { n: 1 } }, XATTRS))),
+    metaXattrsLargest: sha256Hex(Buffer.from(written((out) => writeMeta(out, LARGEST)), 'hex')),
     metaBefore1970: written((out) => writeMeta(out, { path: 'd', type: 1, mtimeNs: -1n })),
     streams: written((out) => writeStreams(out, streams)),
     record: written((out) => writeRecord(out, META, streams)),

@@ -1,13 +1,10 @@
 /** Extended attributes into metas that were made without them: those of a scan, and records of what was read. */
 import type { Warning } from '../../events.ts'
-import { MetaPeek, readMeta, TYPE_SYMLINK, withXattrs, writeMeta } from '../../model/entry.ts'
+import { MAX_ATTRIBUTE_BYTES, MetaPeek, readMeta, TYPE_SYMLINK, withXattrs, writeMeta } from '../../model/entry.ts'
 import type { EntryBatch } from '../../model/entry-batch.ts'
 import { ByteReader, ByteWriter } from '../../util/bytes.ts'
 import { latin1ToUser } from '../../util/paths.ts'
 import { askXattrs, type FoundXattrs } from './xattrs.ts'
-
-/** Of one entry, as JSON: an entry stands in a page, which others share. */
-const MAX_XATTRS_BYTES = 512 * 1024
 
 /** Where the files of a batch or a job lie. */
 export type Place = Pick<EntryBatch, 'root' | 'prefixBytes' | 'follow'>
@@ -69,16 +66,16 @@ function* pathsOf(records: Uint8Array, inRecord: boolean): Generator<string> {
 }
 
 function dress(bytes: Buffer, xattrs: Readonly<Record<string, string>>, warnings: Warning[]): Buffer {
-  const meta = readMeta(new ByteReader(bytes))
-  const size = JSON.stringify(xattrs).length
-  if (size > MAX_XATTRS_BYTES) {
+  const meta = withXattrs(readMeta(new ByteReader(bytes)), xattrs)
+  const size = Buffer.byteLength(JSON.stringify(meta.attributes))
+  if (size > MAX_ATTRIBUTE_BYTES) {
     const path = latin1ToUser(meta.path)
-    const message = `${JSON.stringify(path)} has extended attributes of ${size} bytes, more than can be kept`
-    warnings.push({ code: 'XATTRS_NOT_READ', message, path, details: { bytes: size, limit: MAX_XATTRS_BYTES } })
+    const message = `${JSON.stringify(path)} has extended attributes of ${size} bytes as JSON, more than can be kept`
+    warnings.push({ code: 'XATTRS_NOT_READ', message, path, details: { bytes: size, limit: MAX_ATTRIBUTE_BYTES } })
     return bytes
   }
   const out = new ByteWriter(bytes.length + size + 64)
-  writeMeta(out, withXattrs(meta, xattrs))
+  writeMeta(out, meta)
   return out.view()
 }
 

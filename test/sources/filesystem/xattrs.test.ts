@@ -128,6 +128,35 @@ describe.runIf(process.platform === 'linux')('extended attributes', () => {
     expect(warnings).toEqual([])
   })
 
+  it('are kept up to 1 MiB of JSON, and an entry with more is named in a warning', async () => {
+    plant()
+    const warnings: Warning[] = []
+    // Few file systems hold as much, so a program says that these do.
+    const made = (name: string, bytes: number) =>
+      `  */${name}) echo "# file: $path"; echo "user.large=0x$(head -c ${bytes} /dev/zero | od -An -v -tx1 | tr -d ' \\n')"; echo ;;`
+    mkdirSync(at('bin'))
+    const script = [
+      '#!/bin/sh',
+      'for path; do case "$path" in',
+      made('file', 786_000),
+      made('empty', 787_000),
+      'esac; done',
+    ]
+    writeFileSync(at('bin/getfattr'), `${script.join('\n')}\n`, { mode: 0o755 })
+    process.env.PATH = `${at('bin')}:${PATH}`
+    await using engine = await openOn(warnings)
+    await engine.backup()
+    const entries = await engine.entries({ snapshot: 'latest', path: 'data' }).toArray()
+    const sizes = entries.map(({ path, facts }) => [
+      path,
+      Buffer.from(String((facts?.['holdfast.xattrs'] as Record<string, string>)?.['user.large'] ?? ''), 'base64')
+        .length,
+    ])
+    expect(Object.fromEntries(sizes)).toEqual({ 'data/file': 786_000, 'data/empty': 0, 'data/folder': 0 })
+    expect(warnings).toMatchObject([{ code: 'XATTRS_NOT_READ', path: 'data/empty', details: { limit: 1_048_576 } }])
+    expect((await engine.verify({ level: 'data' })).sound).toBe(true)
+  })
+
   it('are missed aloud where the programs are missing', async () => {
     plant()
     const warnings: Warning[] = []
