@@ -12,7 +12,7 @@ import { eraseSnapshot } from '../../src/repository/prune/erased.ts'
 import { type Retired, retirePacks } from '../../src/repository/repair/retire.ts'
 import { type Run, startRun } from '../../src/repository/runs.ts'
 import { RepositoryWriter } from '../../src/repository/writer.ts'
-import type { Target } from '../../src/targets/target.ts'
+import { type Target, wrapTarget } from '../../src/targets/target.ts'
 import type { Clock } from '../../src/util/clock.ts'
 import { acquirePool, type Lease } from '../../src/workers/threads/pool.ts'
 import type { Thread } from '../../src/workers/threads/rpc.ts'
@@ -115,9 +115,18 @@ export async function repair(
 ): Promise<void> {
   for (let attempt = 1; attempt < 4; attempt++) {
     const rely = await save(world, target, clock, pack, `r${attempt}`)
-    const { state } = await retire(world, target, clock, pack, asksAfterSaved ? rely : [])
+    const { state } = await retire(world, damagedAt(target, pack), clock, pack, asksAfterSaved ? rely : [])
     if (state !== 'again') return
   }
+}
+
+/** Others read the pack as it is. */
+function damagedAt(target: Target, pack: string): Target {
+  const get: Target['get'] = async (key, options) => {
+    const bytes = await target.get(key, options)
+    return key.endsWith(pack) ? bytes.map((byte) => byte ^ 1) : bytes
+  }
+  return wrapTarget(target, { get } satisfies Partial<Target>)
 }
 
 async function save(world: World, target: Target, clock: Clock, pack: string, runId: string): Promise<string[]> {
