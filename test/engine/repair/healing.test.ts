@@ -107,10 +107,7 @@ it('asks mirrors for everything, also where more is damaged than a plan lists', 
   const objects = target.objects as Map<string, Uint8Array>
   flip(target, `snapshots/${snapshot}`)
   for (let i = 0; i < 1001; i++) {
-    objects.set(
-      `notes/20260101t000000000-${String(i).padStart(10, 'a').replace(/[01]/g, 'b')}/00000001`,
-      new Uint8Array(9),
-    )
+    objects.set(`notes/20260101t000000000-${String(i).padStart(10, 'a')}/00000001`, new Uint8Array(9))
   }
   const plan = await (await openOn(target)).planRepair({ level: 'structure', mirrors: [mirror] })
   expect(plan.losses.snapshots).toEqual([])
