@@ -46,14 +46,23 @@ export function seal(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, plain:
   return out
 }
 
-/** The plain bytes, or undefined where key, nonce, AAD or any byte is not what was sealed. */
-export function open(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array | undefined {
+/**
+ * The plain bytes, or undefined where key, nonce, AAD or any byte is not what was sealed. `inPlace`: they may take the place of
+ * the sealed ones, as they do where these are many; after a failure nothing of `sealed` is of use.
+ */
+export function open(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  aad: Uint8Array,
+  sealed: Uint8Array,
+  inPlace = false,
+): Uint8Array | undefined {
   if (sealed.length < TAG_BYTES) return undefined
   const end = sealed.length - TAG_BYTES
   const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES })
   decipher.setAAD(aad)
   decipher.setAuthTag(sealed.subarray(end))
-  const plain = updated(decipher, sealed.subarray(0, end))
+  const plain = updated(decipher, sealed.subarray(0, end), inPlace)
   try {
     decipher.final()
     return plain
@@ -62,9 +71,9 @@ export function open(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, sealed
   }
 }
 
-function updated(decipher: Decipheriv, input: Uint8Array): Uint8Array {
+function updated(decipher: Decipheriv, input: Uint8Array, inPlace: boolean): Uint8Array {
   if (input.length <= WHOLE_BYTES) return decipher.update(input)
-  const out = Buffer.allocUnsafeSlow(input.length)
+  const out = inPlace ? input : Buffer.allocUnsafeSlow(input.length)
   update(decipher, input, out, 0)
   return out
 }

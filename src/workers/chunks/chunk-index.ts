@@ -23,7 +23,9 @@ const ABSENT = 2
 
 export interface ChunkTablePlain {
   ids: IdTablePlain
+  /** With room for more than there are: what no segment takes is never touched. */
   segments: SharedArrayBuffer
+  segmentCount: number
   packs: SharedArrayBuffer
   packNames: SharedArrayBuffer
 }
@@ -56,7 +58,7 @@ export class ChunkTable {
     this.plain = plain
     this.ids = new IdTable(plain.ids)
     this.columns = new Int32Array(plain.ids.buffer, this.ids.columnsAt, plain.ids.capacity * CHUNK_COLUMNS)
-    this.segments = new Int32Array(plain.segments)
+    this.segments = new Int32Array(plain.segments, 0, plain.segmentCount * SEGMENT_COLUMNS)
     this.packs = new Int32Array(plain.packs)
     this.packNames = Buffer.from(plain.packNames)
   }
@@ -70,8 +72,8 @@ export class ChunkTable {
   }
 
   get sizeBytes(): number {
-    const { segments, packs, packNames } = this.plain
-    return this.ids.sizeBytes + segments.byteLength + packs.byteLength + packNames.byteLength
+    const { packs, packNames } = this.plain
+    return this.ids.sizeBytes + this.segments.byteLength + packs.byteLength + packNames.byteLength
   }
 
   private near = 0

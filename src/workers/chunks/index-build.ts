@@ -96,6 +96,7 @@ class IndexBuild implements Service {
       bind: key,
       maxRawBytes: MAX_BOX_RAW_BYTES,
       whole: true,
+      inPlace: true,
     })
     // Given away by whoever asked; all fragments together are as large as the table.
     if (raw.buffer !== bytes.buffer) release(bytes)

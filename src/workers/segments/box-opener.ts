@@ -1,8 +1,8 @@
-import { deriveSegmentKey, equalBytes, ZERO_NONCE } from '../../crypto/aead.ts'
+import { deriveSegmentKey, equalBytes, open as gcmOpen, ZERO_NONCE } from '../../crypto/aead.ts'
 import type { KeyClass, Keyring } from '../../crypto/keyring.ts'
 import { BackupError } from '../../errors.ts'
 import { type BoxHeader, boxCorrupt, decodeBoxHeader, WRAP } from '../../model/box.ts'
-import { BUILTIN_IDS } from '../../transforms/builtin.ts'
+import { BUILTIN_IDS, builtinOf } from '../../transforms/builtin.ts'
 import type { TransformRegistry } from '../../transforms/registry.ts'
 import type { Transform } from '../../transforms/transform.ts'
 import { release } from '../../util/bytes.ts'
@@ -17,6 +17,8 @@ export interface OpenOptions {
   readonly maxRawBytes: number
   /** True: the box must end where `bytes` ends. Default false, as in a pack. */
   readonly whole?: boolean
+  /** True: nobody needs `bytes` any more, and they may be written over. Default false. */
+  readonly inPlace?: boolean
 }
 
 export interface Opener {
@@ -27,12 +29,14 @@ export interface Opener {
   open(bytes: Uint8Array, offset: number, options: OpenOptions): { raw: Uint8Array; boxBytes: number }
 }
 
+interface OpenContext {
+  readonly keyring: Keyring
+  readonly repositoryId: string
+  readonly transforms: TransformRegistry
+}
+
 /** Opens boxes of every epoch of the keyring. */
-export function createOpener(context: {
-  keyring: Keyring
-  repositoryId: string
-  transforms: TransformRegistry
-}): Opener {
+export function createOpener(context: OpenContext): Opener {
   const aadOf = bindingOf(context.repositoryId)
 
   return {
@@ -44,7 +48,7 @@ export function createOpener(context: {
       const start = offset + headerBytes
       const aad = aadOf(options.bind, bytes.subarray(offset, start))
       const payload = bytes.subarray(start, offset + boxBytes)
-      const raw = decode(header, aad, payload, context.keyring, context.transforms)
+      const raw = decode(header, aad, payload, context, options.inPlace)
       if (raw.length !== header.rawBytes)
         throw boxCorrupt('raw length', { expected: header.rawBytes, found: raw.length })
       return { raw, boxBytes }
@@ -70,13 +74,13 @@ function decode(
   header: BoxHeader,
   aad: Uint8Array,
   payload: Uint8Array,
-  keyring: Keyring,
-  registry: TransformRegistry,
+  context: OpenContext,
+  inPlace = false,
 ): Uint8Array {
   const encrypted = header.wrapType === WRAP.epoch
-  const body = encrypted ? decrypt(header, aad, payload, keyring, registry) : checked(header, aad, payload)
+  const body = encrypted ? decrypt(header, aad, payload, context, inPlace) : checked(header, aad, payload)
   const ids = encrypted ? header.transforms.slice(0, -1) : header.transforms
-  const transforms = ids.map((id) => registry.get(id))
+  const transforms = ids.map((id) => context.transforms.get(id))
   if (transforms.some(({ kind }) => kind === 'encrypt')) throw boxCorrupt('transforms')
   const unpadded = unpad(body, header.padBytes)
   const raw = corruptIfFailed('transform failed', () => undo(transforms, unpadded, header.rawBytes))
@@ -89,8 +93,8 @@ function decrypt(
   header: BoxHeader,
   aad: Uint8Array,
   payload: Uint8Array,
-  keyring: Keyring,
-  registry: TransformRegistry,
+  { keyring, transforms: registry }: OpenContext,
+  inPlace: boolean,
 ): Uint8Array {
   const keys = deriveSegmentKey(keyring.classKey(header.cls, header.epoch), header.salt)
   if (!equalBytes(keys.commitment, header.commitment)) throw boxCorrupt('key commitment')
@@ -98,6 +102,11 @@ function decrypt(
   if (id === undefined) throw boxCorrupt('transforms')
   const transform = registry.get(id)
   if (transform.kind !== 'encrypt') throw boxCorrupt('transforms')
+  if (inPlace && builtinOf(transform)) {
+    const plain = gcmOpen(keys.key, ZERO_NONCE, aad, payload, true)
+    if (plain === undefined) throw boxCorrupt('authentication', { transform: id })
+    return plain
+  }
   const secrets = { key: keys.key, nonce: ZERO_NONCE.slice(), aad }
   return corruptIfFailed('authentication', () => decodeStep(transform, payload, payload.length, secrets))
 }
