@@ -65,6 +65,7 @@ export {
   type CallSignal,
   defineTarget,
   type GetOptions,
+  type GetPieces,
   type ObjectInfo,
   type PutOptions,
   type Target,

@@ -56,9 +56,27 @@ export interface CallSignal {
 export interface PutOptions extends CallSignal {
   /** Create only: resolves false, and changes nothing, if the key exists. */
   ifAbsent?: boolean
+  /**
+   * SHA-256 of the body in lower-case hex, where whoever made it has computed that already. A target that would compute it
+   * takes this one, and must not keep a body that has another; others ignore it.
+   */
+  sha256?: string | undefined
 }
 export interface GetOptions extends CallSignal {
   range?: { start: number; end: number }
+  /** A hint, which a target may pass over: see `GetPieces`. */
+  pieces?: GetPieces | undefined
+}
+/**
+ * Parts of the range that can be used while the rest is still coming. A target that heeds it calls `take` with each of them,
+ * in order, in a buffer of its own, as soon as its last byte is there, and resolves with no bytes at all; what lies between
+ * them is left out. One that does not resolves with the whole range. After a failure of `get` those given so far are good,
+ * and a repetition may give them again. `take` does not throw.
+ */
+export interface GetPieces {
+  /** From the start of the range on; in order, not empty, none inside another. */
+  readonly places: readonly { readonly start: number; readonly end: number }[]
+  take(piece: number, bytes: Uint8Array<ArrayBuffer>): void
 }
 export interface TargetTraits {
   /** `put` with `ifAbsent` is atomic between processes. */

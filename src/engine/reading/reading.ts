@@ -2,6 +2,7 @@
 import { BackupError } from '../../errors.ts'
 import { rangeThrough } from '../../repository/cache/object-cache.ts'
 import { readPack } from '../../repository/pack-bytes.ts'
+import type { GetPieces } from '../../targets/target.ts'
 import { onAbort } from '../../util/abort.ts'
 import { ChunkTable, type ChunkTablePlain } from '../../workers/chunks/chunk-index.ts'
 import type { RangeRequest } from '../../workers/segments/segment-open.ts'
@@ -69,11 +70,15 @@ export class Reading {
     }
   }
 
-  /** Stored bytes of a pack; they own their buffer. */
-  async range({ pack, start, end }: RangeRequest, signal: AbortSignal = this.signal): Promise<Uint8Array<ArrayBuffer>> {
+  /** Stored bytes of a pack; they own their buffer. None where the target has given them as `pieces`. */
+  async range(
+    { pack, start, end }: RangeRequest,
+    signal: AbortSignal = this.signal,
+    pieces?: GetPieces,
+  ): Promise<Uint8Array<ArrayBuffer>> {
     const range = { start, end }
     try {
-      return await readPack(this.engine.target, pack, { range, signal })
+      return await readPack(this.engine.target, pack, { range, signal, pieces })
     } catch (error) {
       if (!BackupError.is(error) || error.code !== 'OBJECT_MISSING') throw error
       const moved = await this.moved(pack, range, signal)

@@ -6,14 +6,14 @@ import { BackupError, type Json } from '../../errors.ts'
 import { isAbsent, notS3 } from '../../s3/errors.ts'
 import { releasePart } from '../../util/bytes.ts'
 import { notFound, rangeWithin } from '../checks.ts'
-import type { GetOptions } from '../target.ts'
+import type { GetOptions, GetPieces } from '../target.ts'
 import { DIGEST, digestOf } from './digest.ts'
 import type { Place } from './s3-target.ts'
 
 export async function getObject(
   place: Place,
   key: string,
-  { range, signal }: GetOptions,
+  { range, pieces, signal }: GetOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { connection, settings } = place
   const at = { Bucket: connection.bucket, Key: settings.prefix + key }
@@ -22,7 +22,7 @@ export async function getObject(
     const bytes = await connection.send(
       (sdk) => new sdk.GetObjectCommand({ ...at, ...Range }),
       signal,
-      (output: GetObjectCommandOutput) => bodyOf(place, key, output, range),
+      (output: GetObjectCommandOutput) => bodyOf(place, key, output, { range, pieces: range && pieces }),
     )
     place.seen = true
     return bytes
@@ -32,11 +32,16 @@ export async function getObject(
   }
 }
 
+interface Wanted {
+  readonly range: GetOptions['range']
+  readonly pieces: GetPieces | undefined
+}
+
 async function bodyOf(
   { connection, settings }: Place,
   key: string,
   output: GetObjectCommandOutput,
-  range: GetOptions['range'],
+  { range, pieces }: Wanted,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const stream = output.Body as unknown as AsyncIterable<Uint8Array> & { destroy(): void }
   try {
@@ -44,7 +49,9 @@ async function bodyOf(
       throw notS3({ operation: 'get', bucket: connection.bucket, key: settings.prefix + key })
     }
     const length = expectedLength(key, output, range)
-    const bytes = await readExactly(key, stream, length, connection.isOwn)
+    const bytes = new Uint8Array(pieces ? 0 : length)
+    const add = pieces ? intoPieces(pieces) : (part: Uint8Array, at: number) => bytes.set(part, at)
+    await readExactly(key, stream, length, { isOurs: connection.isOwn, add })
     if (range === undefined) await checkDigest(key, bytes, output.Metadata?.[DIGEST])
     return bytes
   } catch (error) {
@@ -74,18 +81,16 @@ async function readExactly(
   key: string,
   stream: AsyncIterable<Uint8Array>,
   length: number,
-  isOurs: boolean,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(length)
+  { isOurs, add }: { isOurs: boolean; add(part: Uint8Array, at: number): void },
+): Promise<void> {
   let done = 0
   await eachPart(stream, (part) => {
     if (done + part.byteLength > length) throw garbled(key, 'more bytes than it said', { length })
-    bytes.set(part, done)
+    add(part, done)
     done += part.byteLength
     if (isOurs) releasePart(part)
   })
   if (done !== length) throw garbled(key, 'fewer bytes than it said', { length, got: done })
-  return bytes
 }
 
 /** Parts as they come: the iterator of a Readable would join those that wait into one more copy. */
@@ -102,6 +107,23 @@ async function eachPart(stream: AsyncIterable<Uint8Array>, use: (part: Uint8Arra
     }
   })
   await finished(stream)
+}
+
+/** For bytes in order. A piece has memory from its first byte on. */
+function intoPieces({ places, take }: GetPieces): (part: Uint8Array, at: number) => void {
+  let number = 0
+  let piece: Uint8Array<ArrayBuffer> | undefined
+  return (part, at) => {
+    const end = at + part.byteLength
+    for (let place = places[number]; place !== undefined && place.start < end; place = places[number]) {
+      piece ??= new Uint8Array(place.end - place.start)
+      const from = Math.max(at, place.start)
+      piece.set(part.subarray(from - at, Math.min(end, place.end) - at), from - place.start)
+      if (place.end > end) return
+      take(number++, piece)
+      piece = undefined
+    }
+  }
 }
 
 async function checkDigest(key: string, bytes: Uint8Array<ArrayBuffer>, stored: string | undefined): Promise<void> {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Reading } from '../../../src/engine/reading/reading.ts'
 import { FetchAhead } from '../../../src/engine/restore/fetch-ahead.ts'
+import type { GetPieces } from '../../../src/targets/target.ts'
 import type { RestoreJob } from '../../../src/workers/restore/job.ts'
 
 const MIB = 1024 * 1024
@@ -69,6 +70,29 @@ describe('ranges for the jobs of a window', () => {
     expect(asked).toEqual([{ pack: 'a', start: 0, end: MIB }])
     await fetches.take(jobs[1]!)
     expect(asked).toHaveLength(2)
+  })
+
+  it('are used while they are still coming, where the target gives pieces', async () => {
+    const jobs = [job('a', 0, MIB), job('a', 2 * MIB, 3 * MIB)]
+    const { promise: rest, reject: breakOff } = Promise.withResolvers<Uint8Array<ArrayBuffer>>()
+    let places: GetPieces['places'] = []
+    const range = (_: Asked, __: unknown, pieces: GetPieces): Promise<Uint8Array<ArrayBuffer>> => {
+      places = pieces.places
+      pieces.take(0, new Uint8Array([1]))
+      // As after a failure of which the target has made good.
+      pieces.take(0, new Uint8Array([2]))
+      return rest
+    }
+    const reading = { range, engine: { target: { traits: { remote: true } } } } as unknown as Reading
+    const fetches = new FetchAhead(reading, jobs)
+    const second = fetches.take(jobs[1]!)
+    expect(await fetches.take(jobs[0]!)).toEqual(new Uint8Array([1]))
+    expect(places).toEqual([
+      { start: 0, end: MIB },
+      { start: 2 * MIB, end: 3 * MIB },
+    ])
+    breakOff(new Error('gone'))
+    await expect(second).rejects.toThrow('gone')
   })
 
   it('tell every job that shares them of a failure', async () => {

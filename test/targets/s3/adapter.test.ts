@@ -189,6 +189,30 @@ describe('get', () => {
     await expect(target.get('a', { range })).rejects.toMatchObject({ code: 'TARGET_PROTOCOL', retryable })
   })
 
+  it('gives pieces of a range as they come, each in a buffer of its own, and leaves out what is between them', async () => {
+    const given: [number, string, number][] = []
+    const parts = ['23', '456', '7', '89'].map((text) => Buffer.from(text))
+    const answer: Answer = () => ({ Body: Readable.from(parts), ContentLength: 8, ContentRange: 'bytes 2-9/10' })
+    const { target } = withAnswers([answer])
+    const places = [
+      { start: 0, end: 1 },
+      { start: 1, end: 4 },
+      { start: 6, end: 8 },
+    ]
+    const take = (piece: number, bytes: Uint8Array): void => {
+      given.push([piece, Buffer.from(bytes).toString(), bytes.buffer.byteLength])
+    }
+    const rest = await target.get('a', { range: { start: 2, end: 10 }, pieces: { places, take } })
+    expect(rest).toHaveLength(0)
+    expect(given).toEqual([
+      [0, '2', 1],
+      [1, '345', 3],
+      [2, '89', 2],
+    ])
+    // The client was given, and may keep what it hands out.
+    expect(parts.map(String)).toEqual(['23', '456', '7', '89'])
+  })
+
   it('asks for a range in bytes, for an empty one only for the size, and checks the digest of a whole', async () => {
     const { target, sent } = withAnswers([
       sending('234', { ContentRange: 'bytes 2-4/10' }),
