@@ -116,7 +116,11 @@ it('a window of many files grows with them', () => {
   const count = 3000
   for (let file = 0; file < count; file++) {
     window.openFile(file, metaOf(file), false)
-    window.addRef(file, { id: idOf(file % 60), sizeBytes: CHUNK_BYTES, chunkBytes: 0 } as Parameters<typeof window.addRef>[1], 0)
+    window.addRef(
+      file,
+      { id: idOf(file % 60), sizeBytes: CHUNK_BYTES, chunkBytes: 0 } as Parameters<typeof window.addRef>[1],
+      0,
+    )
   }
   const { jobs } = window.build([], new Set(), true)
   const paths = jobs.flatMap(({ body }) => decodeJobBody(body).whole.map(({ meta }) => meta.path))
