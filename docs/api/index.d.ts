@@ -1451,8 +1451,8 @@ export interface ReadOptions {
 
 /**
  * copy-object: an object that is missing or damaged is copied from a mirror. restate-index: what packs hold is said again in
- * the index. remove-object: one that cannot be read, and of which nothing is missed. heal-content: lost content is stored
- * anew from a live source. replace-packs: what is sound of damaged packs is copied into new ones. retire-packs: packs that are
+ * the index. remove-object: one that cannot be read, and of which nothing is missed; with `loses` only with `drop`. heal-content: lost content is stored
+ * anew from a mirror or a live source. replace-packs: what is sound of damaged packs is copied into new ones. retire-packs: packs that are
  * lost or damaged are named dead, so that no backup relies on them. rewrite-snapshot, drop-snapshot: only with `drop`.
  */
 export type RepairAction =
@@ -1473,7 +1473,7 @@ export interface RepairLosses {
     readonly bytes: number
     readonly unreadable: boolean
   }[]
-  /** The first thousand. */
+  /** A thousand at most. */
   readonly entries: readonly LostEntry[]
   /** Entries and bytes of all snapshots together. */
   readonly total: {
@@ -1485,7 +1485,8 @@ export interface RepairLosses {
 export interface RepairOptions extends CallOptions, RepairPlaces {
   /**
    * What becomes of what is lost for good. 'entries' (or true): snapshots are rewritten without the entries that lost content,
-   * and those that cannot be read at all go. 'snapshots': every snapshot that lost anything goes. Default: all stays as it is.
+   * and those that cannot be read at all go. 'snapshots': every snapshot that lost content goes, unless it is held. Either way
+   * notes that cannot be read go, and forgotten snapshots that lost content. Default: all stays as it is.
    */
   drop?: boolean | 'entries' | 'snapshots'
   /** `plan.digest`, as the person who confirmed sends it back. Needed with `drop`, where the plan is destructive. */
@@ -1500,7 +1501,7 @@ export interface RepairOptions extends CallOptions, RepairPlaces {
 
 /** Where what is lost may still be. */
 export interface RepairPlaces {
-  /** Read for content that is lost: what has not changed there is stored anew. Default: the engine's own. */
+  /** Read for content that is lost: what has not changed there is stored anew. Default: the engine's own; [] for none. */
   sources?: readonly Source[]
   /** Other places with objects of this very repository: a mirror, or a copy of its folder. Default: none. */
   mirrors?: readonly Target[]
@@ -1522,7 +1523,7 @@ export interface RepairPlan {
     readonly sources: readonly string[]
     readonly mirrors: readonly string[]
   }
-  /** All that is wrong, as verify() says it. */
+  /** All that is wrong, as verify() says it: a thousand at most. */
   readonly findings: readonly Finding[]
   /** In the order in which they are done. */
   readonly steps: readonly RepairStep[]
