@@ -143,21 +143,22 @@ export class RepositoryWriter {
     const { maxStoredBytes, onStored } = this.options
     this.storedBytes += pack.packBytes
     if (maxStoredBytes !== undefined && this.storedBytes > maxStoredBytes) throw storedTooMuch(maxStoredBytes)
-    await this.put(packKey(hex(pack.name)), pack.bytes)
+    const sha256 = hex(pack.name)
+    await this.put(packKey(sha256), pack.bytes, sha256)
     const { name, packBytes } = pack
     this.packs.push({ name, packBytes })
     this.fragments!.note(pack)
-    await keepTree(this.options.cache, hex(name), pack)
+    await keepTree(this.options.cache, sha256, pack)
     onStored(packBytes)
     this.growClaims()
     return packStored(pack.bytes)
   }
 
   /** Known while it is under way, so that nothing is stored after `close`. */
-  private async put(key: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  private async put(key: string, bytes: Uint8Array<ArrayBuffer>, sha256?: string): Promise<void> {
     const { signal } = this.stop
     throwIfAborted(signal)
-    const put = this.options.target.put(key, bytes, { signal })
+    const put = this.options.target.put(key, bytes, { signal, sha256 })
     this.puts.add(put)
     try {
       await put

@@ -147,7 +147,8 @@ class PackCopy {
   private async store(pack: FinishedPack): Promise<Moved> {
     const { target, signal } = this.options
     throwIfAborted(signal)
-    await target.put(packKey(hex(pack.name)), pack.bytes, { signal })
+    const sha256 = hex(pack.name)
+    await target.put(packKey(sha256), pack.bytes, { signal, sha256 })
     const { name, packBytes, directory } = pack
     this.facts.push({ name, packBytes, directory })
     this.result.storedBytes += packBytes

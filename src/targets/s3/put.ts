@@ -19,12 +19,12 @@ export async function putObject(
   place: Place,
   key: string,
   body: Uint8Array<ArrayBuffer>,
-  { ifAbsent = false, signal }: PutOptions,
+  { ifAbsent = false, signal, sha256 }: PutOptions,
 ): Promise<boolean> {
   const { connection, settings } = place
   if (ifAbsent && !keepsCondition(place) && (await headObject(place, key, signal)) !== undefined) return false
   const conditional = ifAbsent && (settings.createOnce || settings.preset.sendsCondition)
-  const input = await inputOf(place, key, body)
+  const input = inputOf(place, key, body, sha256 ?? (await digestOf(body)))
   try {
     place.versioned = await send(place, key, body, conditional ? { ...input, IfNoneMatch: '*' } : input, signal)
     if (conditional && mayTry(place, key)) place.keepsCondition = await isKept(place, key, body, input, signal)
@@ -63,12 +63,12 @@ async function isKept(
   }
 }
 
-async function inputOf(
+function inputOf(
   { connection, settings, options }: Place,
   key: string,
   body: Uint8Array<ArrayBuffer>,
-): Promise<PutObjectCommandInput> {
-  const digest = await digestOf(body)
+  digest: string,
+): PutObjectCommandInput {
   return {
     Bucket: connection.bucket,
     Key: settings.prefix + key,

@@ -27,10 +27,11 @@ export class MirrorWrites {
     this.#waiting = new Allowance(maxWaitingBytes)
   }
 
-  async put(key: string, body: Uint8Array<ArrayBuffer>, { signal }: PutOptions): Promise<boolean> {
+  async put(key: string, body: Uint8Array<ArrayBuffer>, { signal, sha256 }: PutOptions): Promise<boolean> {
     await this.#withBody(body, signal, async (own, keep) => {
-      const first = (call: AbortSignal): Promise<unknown> => this.#primary.put(key, body, { signal: call })
-      const run = (lane: MirrorLane, call: AbortSignal): Promise<unknown> => lane.target.put(key, own, { signal: call })
+      const first = (call: AbortSignal): Promise<unknown> => this.#primary.put(key, body, { signal: call, sha256 })
+      const run = (lane: MirrorLane, call: AbortSignal): Promise<unknown> =>
+        lane.target.put(key, own, { signal: call, sha256 })
       await this.#everywhere({ operation: 'put', keys: [key] }, first, run, signal, keep)
     })
     return true

@@ -34,10 +34,10 @@ export function retrying(target: Target, options: RetryingOptions = {}): Target 
   parseOptions('retrying', optionsSchema, options)
   const repeat = repeater(options)
   const wrapped = wrapTarget(target, {
-    put: (key, body, { ifAbsent, signal } = {}) =>
+    put: (key, body, { ifAbsent, signal, sha256 } = {}) =>
       ifAbsent
         ? createOnce(target, repeat, key, body, signal)
-        : repeat({ operation: 'put', key, signal, run: () => target.put(key, body, { signal }) }),
+        : repeat({ operation: 'put', key, signal, run: () => target.put(key, body, { signal, sha256 }) }),
     get: (key, call = {}) => repeat({ operation: 'get', key, signal: call.signal, run: () => target.get(key, call) }),
     stat: (key, call = {}) =>
       repeat({ operation: 'stat', key, signal: call.signal, run: () => target.stat(key, call) }),

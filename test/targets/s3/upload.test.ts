@@ -1,6 +1,7 @@
 /** Bytes on their way to a real gateway: progress, aborts, time-outs, credentials that end. */
 import { createServer } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { sha256Hex } from '../../../src/crypto/hash.ts'
 import { retrying } from '../../../src/index.ts'
 import { type S3UploadProgress, s3Target } from '../../../src/targets/s3/index.ts'
 import { noise } from '../../engine/browse/browse-fixture.ts'
@@ -45,6 +46,20 @@ describe('an upload', () => {
     const damaged = { code: 'TARGET_PROTOCOL', retryable: true, details: { s3Code: 'XAmzContentSHA256Mismatch' } }
     await expect(target.put('bent', body)).rejects.toMatchObject(damaged)
     expect(await target.stat('bent')).toBeUndefined()
+  })
+
+  it('with a digest that is known already is kept only where the bytes have it', async () => {
+    const body = owned(noise(100_000, 8))
+    const target = s3Target(bucket.place)
+    const damaged = { code: 'TARGET_PROTOCOL', retryable: true, details: { s3Code: 'XAmzContentSHA256Mismatch' } }
+    const wrong = sha256Hex(body.subarray(1))
+    await expect(target.put('known', body, { sha256: wrong })).rejects.toMatchObject(damaged)
+    expect(await target.stat('known')).toBeUndefined()
+    const sha256 = sha256Hex(body)
+    // As the engine does: through a wrapper.
+    expect(await retrying(target).put('known', body, { sha256 })).toBe(true)
+    expect(await target.stat('known')).toMatchObject({ size: body.byteLength, checksum: sha256 })
+    await target.close()
   })
 
   it('ends at once on abort, also while it waits for its turn', async () => {
