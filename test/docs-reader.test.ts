@@ -77,6 +77,7 @@ const READINGS: readonly [repository: string, key: Key][] = [
   ['rotated', withKey(RECOVERY_HEX)],
   ['pruned', {}],
   ['erased', withPassphrase(PASSPHRASE)],
+  ['ended', {}],
   ['repaired', {}],
   ['undone', withKey(RECOVERY_HEX)],
 ]

@@ -146,6 +146,21 @@ export const SCENES: readonly Scene[] = [
     snapshots: { one: ONE.concat(SECRET[0]!), two: TWO.concat(SECRET[0]!) },
   },
   {
+    name: 'ended',
+    key: 'none',
+    keys: ['none'],
+    transforms: [zstd()],
+    idAlgorithm: 'hmac-sha256',
+    steps: [
+      { name: 'one', tree: [...ONE, ...SECRET] },
+      { name: 'two', tree: TWO },
+      { name: 'three', tree: [...THREE, ...SECRET] },
+      { act: (engine) => forget(engine, 'one') },
+      { act: eraseSecret },
+    ],
+    snapshots: { two: TWO, three: THREE.concat(SECRET[0]!) },
+  },
+  {
     name: 'repaired',
     key: 'none',
     keys: ['none'],
