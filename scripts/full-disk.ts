@@ -64,7 +64,8 @@ async function main(): Promise<void> {
       rounds.push(...(await fillDisks({ folder, seed: seed + n, diskBytes, rounds: 1, say })))
     }
     const found = summed({ near, away, rounds }, values.sum)
-    const text = reportDisks({ command, megabytes, ...found })
+    const added = `npm run soak:disk -- --megabytes ${megabytes} --sum FILE   # in several calls, each with a seed of its own`
+    const text = reportDisks({ command: values.sum === undefined ? command : added, megabytes, ...found })
     console.log(text)
     const problems = [found.near, found.away, ...found.rounds].flatMap((each) => each.problems)
     if (problems.length > 0) process.exitCode = 1

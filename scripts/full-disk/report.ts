@@ -3,6 +3,9 @@ import { bytes } from '../demo/format.ts'
 import { type Round, VICTIMS } from './full.ts'
 import type { KillResult, Work } from './kills.ts'
 
+/** Of the work of backups that may be done twice. */
+const GOAL = 0.2
+
 export interface Found {
   readonly near: KillResult
   /** In a bucket. */
@@ -22,6 +25,7 @@ export function reportDisks({ command, megabytes, near, away, rounds }: DiskRepo
     ['restore from a folder', near.restores],
     ['restore from a bucket', away.restores],
   ] as readonly (readonly [string, Work])[]
+  const [nearMet, awayMet] = [near, away].map(({ backups }) => met(backups))
   const lost = [near, away, ...rounds].flatMap(({ problems }) => problems)
   return [
     '```sh',
@@ -35,6 +39,8 @@ export function reportDisks({ command, megabytes, near, away, rounds }: DiskRepo
       ...kills.map(([name, work]) => row(name, work)),
     ]),
     '',
+    `At most 20 % of the work of backups is done twice: into a folder ${nearMet}, into a bucket ${awayMet}.`,
+    '',
     'Disks that were full at a random point (of 0 to 90 % of what was needed; for a prune not a byte was left):',
     '',
     ...table([['', 'times', 'ended with', 'problems'], ...VICTIMS.map((victim) => victimRow(victim, rounds))]),
@@ -42,6 +48,11 @@ export function reportDisks({ command, megabytes, near, away, rounds }: DiskRepo
     `Lost, not exact, half-written, or not gone on with: ${lost.length === 0 ? '**nothing**' : `**${lost.length}**`}`,
     ...lost.map((problem) => `\n- ${problem}`),
   ].join('\n')
+}
+
+function met({ kills, bytes: all, repeatedBytes }: Work): string {
+  if (kills === 0) return 'not tried'
+  return repeatedBytes <= GOAL * all ? 'true' : '**not true**'
 }
 
 function row(name: string, { kills, bytes: all, repeatedBytes, killedBytes }: Work): string[] {
