@@ -4,6 +4,7 @@ import { readdirSync } from 'node:fs'
 import { expect } from 'vitest'
 import { type BackupEngine, type EngineOptions, memoryTarget, type Target, wrapTarget } from '../../src/index.ts'
 import { throwIfAborted } from '../../src/util/abort.ts'
+import { patience } from '../patience.ts'
 import { codeOf, type MemoryTarget, makeTree, openOn } from './support.ts'
 
 /** No option: the pool of the process. */
@@ -96,7 +97,7 @@ export async function abortEverywhere(
   for (let n = 1; ; n++) {
     const attempt = await abortAt(target, n, verb)
     if (target.seen < n) return stopped
-    expect(attempt.ms, `at operation ${n}`).toBeLessThan(1000)
+    expect(attempt.ms, `at operation ${n}`).toBeLessThan(patience(1000))
     if (attempt.code !== 'resolved') {
       expect(attempt.code, `at operation ${n}`).toBe('ABORTED')
       stopped++

@@ -148,7 +148,7 @@ export function urlOf(server: { url: string }, database: string): string {
 export async function expectNothingLeft(server: { url: string }, database: string): Promise<void> {
   const sessions = `SELECT pid, datname, application_name, state, query FROM pg_stat_activity WHERE starts_with(datname, $1)`
   const locks = `SELECT l.* FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE starts_with(d.datname, $1)`
-  await expect.poll(() => queryRows(server.url, sessions, [database]), { timeout: 5000 }).toEqual([])
+  await expect.poll(() => queryRows(server.url, sessions, [database]), { timeout: 20_000 }).toEqual([])
   expect(await queryRows(server.url, locks, [database])).toEqual([])
   expect((await databasesLike(server, database)).filter((name) => name.includes('_holdfast_scratch_'))).toEqual([])
   expectNoChild()

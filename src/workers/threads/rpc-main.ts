@@ -65,6 +65,10 @@ export class SessionTable {
     if (message[0] !== HELLO) this.#sessions.get(message[1])?.receive(message)
   }
 
+  get isEmpty(): boolean {
+    return this.#sessions.size === 0
+  }
+
   /** The thread is gone: every session ends with this error, and none can be opened any more. */
   fail(error: BackupError): void {
     if (this.#failed !== undefined) return

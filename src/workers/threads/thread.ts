@@ -66,9 +66,10 @@ export class WorkerThread implements Thread {
 
   /** Ends the sessions with this error, and the thread. Resolves when it is gone, after one and a half seconds at the latest. */
   async close(error: BackupError): Promise<void> {
-    const isServing = this.alive && this.#greeted
+    // One that is at work would not hear of it in time.
+    const isIdle = this.alive && this.#greeted && this.#sessions.isEmpty
     this.#leave(error)
-    if (isServing) {
+    if (isIdle) {
       this.#worker.postMessage([END])
       await settled(this.#exited, END_LIMIT_MS)
     }

@@ -48,7 +48,7 @@ describe('a process', () => {
       workerPool({ eager: true })
       console.log('made')`
     await writeFile(join(folder, 'eager.mjs'), script)
-    const { stdout } = await run(process.execPath, [join(folder, 'eager.mjs')], { timeout: 4000 })
+    const { stdout } = await run(process.execPath, [join(folder, 'eager.mjs')], { timeout: 25_000 })
     expect(stdout).toBe('made\n')
   })
 
