@@ -82,23 +82,26 @@ const READINGS: readonly [repository: string, key: Key][] = [
   ['undone', withKey(RECOVERY_HEX)],
 ]
 
-describe.each(READINGS)('the golden repository %s', (name, key) => {
-  it('is listed and extracted as it was written', { timeout: 60_000 }, async () => {
+it.concurrent.each(READINGS)(
+  'the golden repository %s is listed and extracted as it was written',
+  { timeout: 60_000 },
+  async (name, key) => {
     const wanted = expectations().get(name)!
     const snapshots = lines<{ id: string; createdAt: string }>(await read(['list', place(name)], key))
     // One that was brought back has a new id, and its old time.
     snapshots.sort((a, b) => (a.createdAt < b.createdAt ? -1 : 1))
     expect(snapshots).toHaveLength(Object.keys(wanted).length)
+    const own = mkdtempSync(join(scratch, 'extracted-'))
     for (const [number, entries] of Object.values(wanted).entries()) {
       const { id } = snapshots[number]!
-      const destination = join(scratch, `${name}-${number}`)
+      const destination = join(own, `${number}`)
       checkExtracted(await read(['extract', place(name), id, destination], key), destination, entries)
       // What only root can make is in the list at least.
       if (name === 'kinds') checkListed(lines<Listed>(await read(['list', place(name), id], key)), entries)
       rmSync(destination, { recursive: true })
     }
-  })
-})
+  },
+)
 
 interface Listed {
   path: string
