@@ -1,5 +1,6 @@
 /** erase: each snapshot gets a successor without the entries, and goes for good. A prune frees what they held. */
 import { requireFeatures } from '../../model/config.ts'
+import { PREFIX } from '../../repository/keys-layout.ts'
 import { Notes } from '../../repository/notes.ts'
 import { eraseSnapshot, isErased } from '../../repository/prune/erased.ts'
 import type { Records } from '../../repository/records.ts'
@@ -8,6 +9,7 @@ import { findTrash } from '../../repository/trash.ts'
 import { throwIfAborted } from '../../util/abort.ts'
 import type { SelectorPlain } from '../../workers/browse/entry-selector.ts'
 import type { Lease } from '../../workers/threads/pool.ts'
+import { damageWarnings } from '../forget/forget-warnings.ts'
 import { stateOf } from '../forget/plan-forget.ts'
 import { holdsOf } from '../forget/retention.ts'
 import { requirePlan, stale } from '../plan-digest.ts'
@@ -52,6 +54,7 @@ async function runErase(
   requireFeatures(repository.config, 'write')
   const loaded = await loadRecords(engine, run.signal)
   requireUnchanged(plan, loaded)
+  for (const warning of damageWarnings(loaded)) run.warn(warning)
   const records = repository.records.through(repeatedTarget(engine, run))
   const lease = await engine.repository.lease()
   try {
@@ -87,6 +90,8 @@ class Erasure {
   private readonly drop: SelectorPlain
   private readonly there: ReadonlyMap<string, SnapshotInfo>
   private readonly successors: ReadonlyMap<string, string>
+  /** Snapshots that cannot be read: they stay, and so do their copies. */
+  private readonly damaged: ReadonlySet<string>
   /** Snapshots in which nothing of it is, or that have been named. */
   private readonly looked: Set<string>
 
@@ -102,6 +107,7 @@ class Erasure {
     this.drop = dropOf(plan.request, all)
     this.there = new Map(loaded.snapshots.map(({ info }) => [info.id, info]))
     this.successors = successorsOf(all)
+    this.damaged = new Set(loaded.damaged.map(({ key }) => key.slice(PREFIX.snapshots.length)))
     this.looked = new Set(plan.looked)
   }
 
@@ -192,6 +198,7 @@ class Erasure {
     const { records } = this
     const { snapshot: id } = planned
     const { signal } = this.run
+    if (this.damaged.has(id)) return
     const trash = await findTrash(records, id, { signal })
     if (trash === undefined && (await isErased(records, id, { signal }))) return
     await this.end(id)

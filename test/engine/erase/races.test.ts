@@ -184,3 +184,18 @@ it('leaves one that got a hold while its successor was made', async () => {
   expect((await engine.snapshot(first)).holds).toHaveLength(1)
   await Promise.all([engine.close(), slow.close()])
 })
+
+it('ends nothing that cannot be read, and takes away no copy of it', async () => {
+  const { target, engine, slow, first, erase } = await scene()
+  const plan = await engine.planErase(erase)
+  const whole = target.objects.get(`snapshots/${first}`)!
+  await forgetAll(engine, [first])
+  target.objects.set(`snapshots/${first}`, whole.slice(0, -1))
+  expect(await engine.planErase(erase)).toMatchObject({ forgotten: [], warnings: [{ code: 'SNAPSHOT_UNREADABLE' }] })
+  const { erased, dropped, warnings } = await confirmed(engine, plan)
+  expect({ erased, dropped }).toEqual({ erased: [], dropped: [] })
+  expect(warnings).toMatchObject([{ code: 'SNAPSHOT_UNREADABLE' }])
+  expect(target.objects.get(`snapshots/${first}`)).toEqual(whole.slice(0, -1))
+  expect(keysBelow(target, 'trash/')).toEqual([`trash/${first}`])
+  await Promise.all([engine.close(), slow.close()])
+})
