@@ -140,8 +140,9 @@ describe('the golden repository undone', () => {
     const options = { target, key, create: 'never', transforms: [], registry: new TransformRegistry() } as const
     const { records } = await openRepository({ ...options, now: new Date() })
     const all = async (area: 'snapshots' | 'runs'): Promise<Uint8Array[]> => {
-      const keys = (await Array.fromAsync(target.list(`${area}/`))).map((each) => each.key).sort()
-      return await Promise.all(keys.map((each) => records.get(area === 'runs' ? 'control' : area, each)))
+      const keys: string[] = []
+      for await (const { key: found } of target.list(`${area}/`)) keys.push(found)
+      return await Promise.all(keys.sort().map((each) => records.get(area === 'runs' ? 'control' : area, each)))
     }
     const [first, second, ...stored] = await all('snapshots')
     expect([first, second].map((bytes) => tombstoneRecord.decode(bytes!).reason)).toEqual(['forgotten', 'forgotten'])
