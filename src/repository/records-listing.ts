@@ -4,6 +4,7 @@ import { BackupError, type ErrorCode } from '../errors.ts'
 import type { CallSignal, ObjectInfo } from '../targets/target.ts'
 import { mapBounded } from '../util/concurrency.ts'
 import { NO_CACHE, type ObjectCache } from './cache/object-cache.ts'
+import { RecordBundle } from './cache/record-bundle.ts'
 import type { Records } from './records.ts'
 
 /** One object that could not be read; the others are listed all the same. */
@@ -106,23 +107,29 @@ export class RecordListing<T> {
     const wanted = keys.filter((key) => !known.has(key))
     const limit = Math.max(1, Math.min(MAX_READS, this.#records.target.traits.maxConcurrency))
     const damaged: DamagedObject[] = []
-    const read = (key: string, stop: AbortSignal): Promise<Read<T>> => this.#read(infos.get(key)!, stop)
-    for await (const { key, item, error } of mapBounded(wanted, limit, read, signal)) {
-      if (error !== undefined) damaged.push({ key, error })
-      else if (item !== undefined) known.set(key, { stamp: stampOf(infos.get(key)!), item: item.value })
+    const bundle = await RecordBundle.open(this.#near, this.#prefix, wanted.length)
+    const read = (key: string, stop: AbortSignal): Promise<Read<T>> => this.#read(infos.get(key)!, bundle, stop)
+    try {
+      for await (const { key, item, error } of mapBounded(wanted, limit, read, signal)) {
+        if (error !== undefined) damaged.push({ key, error })
+        else if (item !== undefined) known.set(key, { stamp: stampOf(infos.get(key)!), item: item.value })
+      }
+    } finally {
+      await bundle?.save(infos)
     }
     return damaged
   }
 
-  async #read(info: ObjectInfo, signal: AbortSignal): Promise<Read<T>> {
+  async #read(info: ObjectInfo, bundle: RecordBundle | undefined, signal: AbortSignal): Promise<Read<T>> {
     const { key } = info
-    const near = await this.#readNear(info)
+    const near = (await this.#readBundled(info, bundle)) ?? (await this.#readNear(info, bundle))
     if (near !== undefined) return { key, item: near }
     try {
       const stored = await this.#records.find(key, { signal })
       if (stored === undefined) return { key }
       const item = { value: this.#decode(key, stored) }
-      await this.#near.put({ key, bytes: stored.byteLength }, stored)
+      if (bundle) bundle.add(key, stored, false)
+      else await this.#near.put({ key, bytes: stored.byteLength }, stored)
       return { key, item }
     } catch (error) {
       if (isDamage(error)) return { key, error }
@@ -130,17 +137,29 @@ export class RecordListing<T> {
     }
   }
 
-  async #readNear(info: ObjectInfo): Promise<{ value: T } | undefined> {
+  /** Undefined where it is not as it should be, as a file of its own would be then. */
+  async #readBundled(info: ObjectInfo, bundle: RecordBundle | undefined): Promise<{ value: T } | undefined> {
+    const stored = await bundle?.get(info)
+    return stored && this.#ifSound(info, stored)
+  }
+
+  async #readNear(info: ObjectInfo, bundle: RecordBundle | undefined): Promise<{ value: T } | undefined> {
     const item = { key: info.key, bytes: info.size }
     const stored = await this.#near.get(item)
     if (stored === undefined) return undefined
+    const found = this.#ifSound(info, stored)
+    if (found === undefined) await this.#near.drop(item)
+    else bundle?.add(info.key, stored, true)
+    return found
+  }
+
+  #ifSound(info: ObjectInfo, stored: Uint8Array): { value: T } | undefined {
     try {
-      if (this.#fitsChecksum(info, stored)) return { value: this.#decode(info.key, stored) }
+      return this.#fitsChecksum(info, stored) ? { value: this.#decode(info.key, stored) } : undefined
     } catch (error) {
       if (!isDamage(error)) throw error
+      return undefined
     }
-    await this.#near.drop(item)
-    return undefined
   }
 
   #fitsChecksum({ checksum }: ObjectInfo, stored: Uint8Array): boolean {

@@ -2,7 +2,7 @@
  * A cache in a folder of this machine: one file for each item, by atomic rename, without locks. Any number of processes may
  * share it, and anybody may delete any of it at any time.
  */
-import { type FileHandle, mkdir, open, rename, unlink } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, rename, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { hex } from '../../crypto/hash.ts'
 import { randomBytes } from '../../crypto/random.ts'
@@ -50,24 +50,37 @@ export class DiskCache implements ObjectCache {
   }
 
   async get(item: CachedItem): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    const path = await this.#pathOf(item)
+    const path = await this.#pathTo(fileOf(item))
     if (path === undefined) return undefined
     const found = await readExactly(path, item.bytes).catch(() => undefined)
     if (found === 'another length') await this.drop(item)
     return found === 'another length' ? undefined : found
   }
 
-  async put(item: CachedItem, body: Uint8Array): Promise<void> {
+  put(item: CachedItem, body: Uint8Array): Promise<void> {
+    return this.#keep(fileOf(item), body)
+  }
+
+  async getBundle(name: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const path = await this.#pathTo(bundleOf(name))
+    return path === undefined ? undefined : await readWhole(path).catch(() => undefined)
+  }
+
+  putBundle(name: string, body: Uint8Array): Promise<void> {
+    return this.#keep(bundleOf(name), body)
+  }
+
+  async #keep(name: string | undefined, body: Uint8Array): Promise<void> {
     if (body.byteLength > this.#options.maxBytes / MAX_SHARE) return
     try {
-      if (await this.#store(item, body)) this.#grow(body.byteLength)
+      if (await this.#store(name, body)) this.#grow(body.byteLength)
     } catch (error) {
       this.#off(error)
     }
   }
 
   async drop(item: CachedItem): Promise<void> {
-    const path = await this.#pathOf(item)
+    const path = await this.#pathTo(fileOf(item))
     if (path !== undefined) await unlink(path).catch(() => undefined)
   }
 
@@ -76,9 +89,9 @@ export class DiskCache implements ObjectCache {
   }
 
   /** The folder may have been deleted since it was made: then it is made again, once. */
-  async #store(item: CachedItem, body: Uint8Array): Promise<boolean> {
+  async #store(name: string | undefined, body: Uint8Array): Promise<boolean> {
     for (let attempt = 1; ; attempt++) {
-      const path = await this.#pathOf(item)
+      const path = await this.#pathTo(name)
       if (path === undefined) return false
       try {
         await mkdir(dirname(path), { mode: 0o700 }).catch(unless('EEXIST'))
@@ -92,9 +105,8 @@ export class DiskCache implements ObjectCache {
   }
 
   /** Undefined where there is no cache, or none for such an item. */
-  async #pathOf(item: CachedItem): Promise<string | undefined> {
-    const name = this.#isOn ? fileOf(item) : undefined
-    if (name === undefined) return undefined
+  async #pathTo(name: string | undefined): Promise<string | undefined> {
+    if (name === undefined || !this.#isOn) return undefined
     this.#ready ??= this.#prepare()
     return (await this.#ready) ? join(this.#options.directory, name) : undefined
   }
@@ -151,6 +163,18 @@ function fileOf({ key, start, bytes }: CachedItem): string | undefined {
   if (parsed?.area === 'notes') return `notes/${segmentOfId(parsed.id)}+${parsed.n}`
   if (parsed?.area === 'snapshots' || parsed?.area === 'reports') return `${parsed.area}/${segmentOfId(parsed.id)}`
   return undefined
+}
+
+const BUNDLES: ReadonlySet<string> = new Set(['snapshots', 'notes', 'reports'])
+
+function bundleOf(name: string): string | undefined {
+  return BUNDLES.has(name) ? `bundles/${name}` : undefined
+}
+
+async function readWhole(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const { size } = await stat(path)
+  const body = await readExactly(path, size)
+  return body === 'another length' ? undefined : body
 }
 
 async function readExactly(path: string, bytes: number): Promise<Uint8Array<ArrayBuffer> | 'another length'> {

@@ -20,6 +20,9 @@ export interface ObjectCache {
   put(item: CachedItem, body: Uint8Array): Promise<void>
   /** For what turned out not to be what it should be. */
   drop(item: CachedItem): Promise<void>
+  /** Records in one file (record-bundle.ts), by the first part of their keys. */
+  getBundle(name: string): Promise<Uint8Array<ArrayBuffer> | undefined>
+  putBundle(name: string, body: Uint8Array): Promise<void>
   /** Resolves when nothing goes on behind the callers. */
   settled(): Promise<void>
 }
@@ -29,6 +32,8 @@ export const NO_CACHE: ObjectCache = {
   get: async () => undefined,
   put: async () => {},
   drop: async () => {},
+  getBundle: async () => undefined,
+  putBundle: async () => {},
   settled: async () => {},
 }
 
