@@ -155,7 +155,8 @@ class KillRound {
     }
     work.kills++
     killed()
-    await this.live(what, snapshot, undefined)
+    // Whatever was found after it would say nothing of the product.
+    if ((await this.live(what, snapshot, undefined)).isKilled) throw new Error(`somebody else has killed a ${what}`)
     return [before, this.sent() - before]
   }
 
@@ -163,7 +164,11 @@ class KillRound {
   private async live(what: Orders['what'], snapshot: string, killAfterMs: number | undefined): Promise<Life> {
     const { place } = this.options.ground
     const orders: Orders = { what, place, tree: this.tree, to: this.to, snapshot, journal: this.journal }
-    const child = spawn(process.execPath, [CHILD, JSON.stringify(orders)], { stdio: ['ignore', 'pipe', 'inherit'] })
+    // In a group of its own: a signal to all of this one, as `timeout` sends it, ends the soak after the round that it is in.
+    const child = spawn(process.execPath, [CHILD, JSON.stringify(orders)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      detached: true,
+    })
     let [begunMs, doneMs, isDone] = [0, 0, false]
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       if (text.includes('begun')) {
