@@ -615,6 +615,8 @@ export type EntryContent =
       open(options: { signal: AbortSignal }): AsyncIterable<Uint8Array> | Promise<AsyncIterable<Uint8Array>>
       /** How it is cut. 'table' makes small chunks, for rows that change one by one. Default 'files'. */
       readonly chunks?: 'files' | 'table'
+      /** Zeros in it are kept as holes, so that a restore leaves them out on the disk. Default true. */
+      readonly holes?: boolean
       /**
        * Called when all of it has been read, with what a worker counted. What it gives is added to the entry's facts; if
        * it throws, the run ends and nothing is committed. While the entry's fingerprint is that of the parent snapshot, its

@@ -27,8 +27,8 @@ const SHORT_BYTES = 256 * 1024
 
 /** Describes the stream for the worker. `id`: unique in the worker's session. */
 export function streamHead(id: number, source: string, { content, size }: SourceEntry): StreamHead {
-  const { chunks = 'files', finish } = content?.from === 'stream' ? content : {}
-  return { id, source, chunks, sizeBytes: size, prove: finish !== undefined }
+  const { chunks = 'files', holes = true, finish } = content?.from === 'stream' ? content : {}
+  return { id, source, chunks, holes, sizeBytes: size, prove: finish !== undefined }
 }
 
 /** @throws BackupError SOURCE_CHANGED where it is not as long as announced */

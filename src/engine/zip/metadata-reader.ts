@@ -48,6 +48,7 @@ const entrySchema: z.ZodType<EntryLine> = z.object({
   facts: z.exactOptional(facts),
   zip: z.exactOptional(z.string()),
   sha256: z.exactOptional(z.string().regex(/^[0-9a-f]{64}$/)),
+  sparse: z.exactOptional(z.literal(true)),
 })
 
 export interface ZipMetadata {

@@ -40,7 +40,7 @@ export class OwnEntries {
   }
 
   private entry(line: EntryLine, path: string, prefix: string): SourceEntry {
-    const { type, size, mode, uid, gid, mtimeNs, linkTarget, linkGroup, facts, sha256 } = line
+    const { type, size, mode, uid, gid, mtimeNs, linkTarget, linkGroup, facts } = line
     const record = this.record(line, path, prefix)
     return {
       path: line.path,
@@ -53,7 +53,7 @@ export class OwnEntries {
       ...(linkTarget !== undefined && { linkTarget }),
       ...(linkGroup !== undefined && { linkGroup }),
       ...(facts && { facts }),
-      ...(size && record && type !== 'symlink' && type !== 'directory' && this.content(record, type, sha256)),
+      ...(size && record && type !== 'symlink' && type !== 'directory' && this.content(record, line)),
     }
   }
 
@@ -74,9 +74,9 @@ export class OwnEntries {
     return record
   }
 
-  private content(record: ZipRecord, type: string, sha256: string | undefined): Pick<SourceEntry, 'content'> {
+  private content(record: ZipRecord, { type, sha256, sparse }: EntryLine): Pick<SourceEntry, 'content'> {
     const open = (): AsyncIterable<Uint8Array> => this.reader.content(record, sha256)
-    return { content: { from: 'stream', open, chunks: TABLES.has(type) ? 'table' : 'files' } }
+    return { content: { from: 'stream', open, chunks: TABLES.has(type) ? 'table' : 'files', holes: sparse === true } }
   }
 
   /** After the last source: nothing may be in the ZIP that the metadata do not know. */

@@ -90,7 +90,10 @@ class HashService implements Service {
   /** As a backup cuts it, else the ids could not be compared. */
   private writerFor(stream: StreamHead): ContentWriter {
     const { vault, put } = this
-    this.streamed ??= new ContentWriter({ profile: profileOf(stream, vault), gear: vault.gear }, { put })
+    if (!this.streamed) {
+      this.streamed = new ContentWriter({ profile: profileOf(stream, vault), gear: vault.gear }, { put })
+      this.streamed.holes = stream.holes
+    }
     return this.streamed
   }
 

@@ -17,6 +17,8 @@ export interface StreamHead {
   readonly id: number
   readonly source: string
   readonly chunks: 'files' | 'table'
+  /** Zeros become holes. */
+  readonly holes: boolean
   /** Of all of it, where known. */
   readonly sizeBytes: number | undefined
   /** Hash it and count its line feeds. */
@@ -58,9 +60,11 @@ export class Lane {
   /** The one of the stream before, if that was cut alike: it holds a window of some MiB. */
   writerFor(head: StreamHead, vault: Vault): ContentWriter {
     const profile = profileOf(head, vault)
-    if (this.writer && this.avgBytes === profile.avgBytes) return this.writer
-    this.avgBytes = profile.avgBytes
-    this.writer = new ContentWriter({ profile, gear: vault.gear }, this.sink)
+    if (!this.writer || this.avgBytes !== profile.avgBytes) {
+      this.avgBytes = profile.avgBytes
+      this.writer = new ContentWriter({ profile, gear: vault.gear }, this.sink)
+    }
+    this.writer.holes = head.holes
     return this.writer
   }
 }

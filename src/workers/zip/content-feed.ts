@@ -65,7 +65,7 @@ export class ContentFeed {
         if (bytes > BATCH_BYTES) yield* this.long(item, bytes)
         else {
           const mine = this.batch.subarray(filled, filled + bytes)
-          await this.fill(mine)
+          await this.fill(mine, item)
           filled += bytes
           batch.push({ item, bytes: mine, isFirst: true, isLast: true })
         }
@@ -85,19 +85,22 @@ export class ContentFeed {
   private async *long(item: ZipItem, bytes: number): AsyncGenerator<readonly ContentPart[]> {
     for (let start = 0; start < bytes; start += PIECE_BYTES) {
       const piece = Buffer.from(new ArrayBuffer(Math.min(PIECE_BYTES, bytes - start)))
-      await this.fill(piece)
+      await this.fill(piece, item)
       yield [{ item, bytes: piece, isFirst: start === 0, isLast: start + piece.length === bytes }]
     }
   }
 
-  private async fill(out: Buffer): Promise<void> {
+  private async fill(out: Buffer, item: ZipItem): Promise<void> {
     for (let filled = 0; filled < out.length; ) {
       if (!this.slice) await this.nextSlice()
       const { from, bytes } = this.slice!
       const count = Math.min(out.length - filled, bytes - this.taken)
       const start = from + this.taken
       if (this.found) out.set(this.found.subarray(start, start + count), filled)
-      else out.fill(0, filled, filled + count)
+      else {
+        item.hasHoles = true
+        out.fill(0, filled, filled + count)
+      }
       filled += count
       this.taken += count
       if (this.taken === bytes) this.slice = undefined

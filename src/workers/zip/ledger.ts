@@ -19,6 +19,7 @@ const SHA_BYTES = 32
 export interface LedgerRecord extends Omit<ZipEntryBody, 'bytes'> {
   /** Hex. */
   readonly sha256: string
+  readonly hasHoles: boolean
 }
 
 export class Ledger {
@@ -29,12 +30,12 @@ export class Ledger {
   private spilled = 0
   count = 0
 
-  add({ method, hasDescriptor, crc, storedBytes, sha256 }: LedgerRecord): void {
+  add({ method, hasDescriptor, crc, storedBytes, sha256, hasHoles }: LedgerRecord): void {
     if (this.count % BLOCK_RECORDS === 0) this.begin(this.count / BLOCK_RECORDS)
     const record = this.at(this.count++)
     record.writeDoubleLE(storedBytes, 0)
     record.writeUInt32LE(crc, 8)
-    record.writeUInt8((method === DEFLATED ? 1 : 0) | (hasDescriptor ? 2 : 0), 12)
+    record.writeUInt8((method === DEFLATED ? 1 : 0) | (hasDescriptor ? 2 : 0) | (hasHoles ? 4 : 0), 12)
     record.write(sha256, 13, SHA_BYTES, 'hex')
   }
 
@@ -47,6 +48,7 @@ export class Ledger {
       crc: record.readUInt32LE(8),
       storedBytes: record.readDoubleLE(0),
       sha256: record.toString('hex', 13, RECORD_BYTES),
+      hasHoles: (bits & 4) !== 0,
     }
   }
 

@@ -7,12 +7,14 @@ import type { EntryData } from 'archiver'
 import { release } from '../../util/bytes.ts'
 import { ArchiveOut } from './archive-out.ts'
 import { centralHeader, descriptor, endRecords, localHeader, type ZipEntryBody, type ZipEntryHead } from './headers.ts'
-import { Ledger, type LedgerRecord } from './ledger.ts'
-import { type StreamedEntry, ZipWriter } from './zip-writer.ts'
+import { Ledger } from './ledger.ts'
+import { type StreamedEntry, type WrittenEntry, ZipWriter } from './zip-writer.ts'
 
 /** What is given to archiver with each entry. `name` is for people: what stands in the ZIP are the bytes of `head`. */
 export interface ZipEntryData extends EntryData {
   readonly head: ZipEntryHead
+  /** Asked when all of it has been read. */
+  readonly item?: { readonly hasHoles: boolean }
   /** Called when the entry has been written. */
   readonly callback?: () => void
 }
@@ -43,7 +45,7 @@ export class ZipContainer {
     const written = Buffer.isBuffer(source) ? this.writer.add(data.head, source) : this.stream(source, data.head)
     written.then(
       (record) => {
-        this.ledger.add(record)
+        this.ledger.add({ ...record, hasHoles: data.item?.hasHoles ?? false })
         done(null, data)
       },
       (error) => done(error),
@@ -51,7 +53,7 @@ export class ZipContainer {
   }
 
   /** Its pieces belong to the container. */
-  private async stream(source: Readable, head: ZipEntryHead): Promise<LedgerRecord> {
+  private async stream(source: Readable, head: ZipEntryHead): Promise<WrittenEntry> {
     for await (const piece of source) {
       this.streamed ??= await this.writer.begin(head, piece as Buffer)
       await this.streamed.write(piece as Buffer)

@@ -87,7 +87,7 @@ export class ZipExport {
     await new Promise<void>((resolve) => {
       for (const [i, { item, bytes }] of whole.entries()) {
         const callback = i === whole.length - 1 ? resolve : undefined
-        archive.append(item.target ?? bytes, dataOf(item.head!, callback))
+        archive.append(item.target ?? bytes, dataOf(item.head!, item, callback))
       }
       if (whole.length === 0) resolve()
     })
@@ -97,7 +97,7 @@ export class ZipExport {
     if (!item.head) return
     if (isFirst) {
       this.long = new PassThrough({ highWaterMark: 1 })
-      archive.append(this.long, dataOf(item.head))
+      archive.append(this.long, dataOf(item.head, item))
     }
     await written(this.long!, bytes)
     if (isLast) this.long!.end()
@@ -127,7 +127,7 @@ export class ZipExport {
     }
     const source = Readable.from(counted(this.metadataText()), { objectMode: false, highWaterMark: 1 })
     source.once('error', (error) => archive.destroy(error))
-    await new Promise<void>((callback) => archive.append(source, dataOf(head, callback)))
+    await new Promise<void>((callback) => archive.append(source, dataOf(head, undefined, callback)))
     this.metadata = { head, bytes }
   }
 
@@ -136,9 +136,9 @@ export class ZipExport {
     let index = 0
     let isFirst = true
     for await (const item of this.parts.items()) {
-      const sha256 = item.head ? this.container.ledger.get(index++).sha256 : undefined
+      const record = item.head ? this.container.ledger.get(index++) : undefined
       if (item.meta.path === '') continue
-      text += `${isFirst ? '' : ','}\n${entryLine(item, sha256)}`
+      text += `${isFirst ? '' : ','}\n${entryLine(item, record)}`
       isFirst = false
       if (text.length < LINES_BYTES) continue
       yield Buffer.from(text)
@@ -155,9 +155,9 @@ export class ZipExport {
   }
 }
 
-function dataOf(head: ZipEntryHead, callback?: () => void) {
+function dataOf(head: ZipEntryHead, item?: ZipItem, callback?: () => void) {
   const type = head.isFolder ? ('directory' as const) : ('file' as const)
-  return { name: head.name.toString(), type, head, ...(callback && { callback }) }
+  return { name: head.name.toString(), type, head, ...(item && { item }), ...(callback && { callback }) }
 }
 
 function written(stream: PassThrough, piece: Uint8Array): Promise<void> {

@@ -28,6 +28,8 @@ export interface ZipItem {
   /** Of a symlink. */
   readonly target: Buffer | undefined
   readonly stream: StreamRefs | null
+  /** Known when its content has been read. */
+  hasHoles: boolean
 }
 
 const S_IFREG = 0o100000
@@ -70,7 +72,8 @@ function itemOf(source: ZipSource, meta: EntryMeta, stream: StreamRefs | null): 
   const type = placedType(meta)
   const target = type === TYPE_SYMLINK ? Buffer.from(meta.linkTarget ?? '', 'latin1') : undefined
   const head = headOf(source, meta, type, target?.length ?? meta.sizeBytes ?? 0)
-  return { source, meta, head, target, stream: type === TYPE_FILE && meta.sizeBytes ? contentOf(meta, stream) : null }
+  const content = type === TYPE_FILE && meta.sizeBytes ? contentOf(meta, stream) : null
+  return { source, meta, head, target, stream: content, hasHoles: false }
 }
 
 /** @throws BackupError OBJECT_CORRUPT */

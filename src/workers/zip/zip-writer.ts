@@ -7,6 +7,9 @@ import type { ArchiveOut } from './archive-out.ts'
 import { DEFLATED, descriptor, localHeader, STORED, type ZipEntryBody, type ZipEntryHead } from './headers.ts'
 import type { LedgerRecord } from './ledger.ts'
 
+/** What is known of an entry that was written; its holes are known to whoever read it. */
+export type WrittenEntry = Omit<LedgerRecord, 'hasHoles'>
+
 const deflateAside = promisify(deflateRaw)
 /** Shorter ones are not worth another thread. */
 const ASIDE_BYTES = 32 * 1024
@@ -27,7 +30,7 @@ export class ZipWriter {
   }
 
   /** One whose content is at hand. */
-  async add(head: ZipEntryHead, bytes: Uint8Array): Promise<LedgerRecord> {
+  async add(head: ZipEntryHead, bytes: Uint8Array): Promise<WrittenEntry> {
     const packed = await this.deflated(bytes)
     const data = packed ?? bytes
     const method = packed ? DEFLATED : STORED
@@ -97,7 +100,7 @@ export class StreamedEntry {
     await this.out.write(bytes)
   }
 
-  async end(): Promise<LedgerRecord & ZipEntryBody> {
+  async end(): Promise<WrittenEntry & ZipEntryBody> {
     await this.deflater?.end()
     const { method, crc, storedBytes, bytes } = this
     const body = { method, hasDescriptor: true, crc, storedBytes, bytes }

@@ -11,6 +11,7 @@ function record(i: number): LedgerRecord {
     crc: Math.imul(i, 2_654_435_761) >>> 0,
     storedBytes: i * 2 ** 20,
     sha256: i.toString(16).padStart(64, '0'),
+    hasHoles: i % 5 === 0,
   }
 }
 
