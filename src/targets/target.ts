@@ -61,11 +61,6 @@ export interface PutOptions extends CallSignal {
    * takes this one, and must not keep a body that has another; others ignore it.
    */
   sha256?: string | undefined
-  /**
-   * SHA-256 of the body in lower-case hex, where whoever made it has computed that already. A target that would compute it
-   * takes this one, and must not keep a body that has another; others ignore it.
-   */
-  sha256?: string | undefined
 }
 export interface GetOptions extends CallSignal {
   range?: { start: number; end: number }
