@@ -52,6 +52,10 @@ const credentials = z.strictObject({
   secretAccessKey: text,
   sessionToken: text.optional(),
   expiration: z.date().optional(),
+  // What the SDK writes into credentials that a client of the caller's has used, and its own providers add.
+  $source: z.unknown().optional(),
+  accountId: z.unknown().optional(),
+  credentialScope: z.unknown().optional(),
 })
 
 /** For the schemas of whoever else takes a connection. */

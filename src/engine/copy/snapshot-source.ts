@@ -87,7 +87,14 @@ function contentPart(lanes: ContentLanes, { meta, stream, chunks }: ListedConten
   // Said by the size alone: zero bytes need no stream, and a size without one is damage.
   if (!stream && !meta.sizeBytes) return {}
   const checked = ownIds(contentOf(latin1ToUser(meta.path), { meta, stream }))
-  return { content: { from: 'stream', chunks, open: () => contentBytes(lanes, checked) } }
+  const holes = hasHoles(checked)
+  const open = (): AsyncIterable<Uint8Array> => contentBytes(lanes, checked)
+  return { content: { from: 'stream', chunks, open, ...(holes !== undefined && { holes }) } }
+}
+
+/** A dense file stays dense. Not known of the largest without reading their lists: in these, long zeros become holes. */
+function hasHoles({ level, refs }: StreamRefs): boolean | undefined {
+  return level === 0 ? refs.some(({ id }) => !id) : undefined
 }
 
 /** Ids that are views of a page would take all of it with them to a worker. */
