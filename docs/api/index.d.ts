@@ -692,6 +692,8 @@ export interface ErasePlan {
   }[]
   /** Others that hold such entries, since only some snapshots were named: there they stay, and so does the content. */
   readonly others: readonly string[]
+  /** All that were looked through, also forgotten ones: what is in none of these is not touched, and named afterwards. */
+  readonly looked: readonly string[]
   /** Of all snapshots together: an entry that is in ten of them counts ten times. */
   readonly entries: number
   readonly bytes: number
@@ -712,7 +714,7 @@ export interface EraseResult extends RunResult {
   }[]
   /** Forgotten ones that can be brought back no more. */
   dropped: string[]
-  /** Stay as they are: they got a hold after the plan was made. */
+  /** Stay as they are: they got a hold after the plan was made. One that got it late has a successor, too. */
   held: string[]
   /** Of all snapshots together. */
   entries: number

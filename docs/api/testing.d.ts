@@ -290,8 +290,8 @@ export declare function sourceConformance(runner: Runner, options: SourceConform
 export declare function targetConformance(runner: Runner, options: TargetConformanceOptions): void
 
 /**
- * An engine for tests, ready in milliseconds: a memory target, a key that needs no derivation, no threads, and a clock
- * that stands still. Each option of `BackupEngine.open` may be given instead; a `passphrase()` is made cheap to derive.
+ * An engine for tests, ready in milliseconds: a memory target, a key that needs no derivation, no threads, no cache, and
+ * a clock that stands still. Each option of `BackupEngine.open` may be given instead; a `passphrase()` is made cheap to derive.
  *
  * The clock moves only if you move it: a test whose engine waits (retries after a fault of the target, time limits) gives a
  * `fakeClock()` of its own and says `await clock.until(engine.backup())`.
