@@ -66,7 +66,8 @@ describe('the search for a client has ended', () => {
     const source = postgres({ name: 'main', host: '127.0.0.1', port: 1, binDir: hangingClient() })
     const opening = Promise.resolve(source.open({ signal: new AbortController().signal, warn: () => {} }))
     await expect(opening).rejects.toMatchObject({ code: 'SOURCE_UNREACHABLE' })
-    expect(started.map(({ pid }) => isThere(pid!))).toEqual([false])
+    // It may not even have been started by then.
+    expect(started.map(({ pid }) => isThere(pid!))).not.toContain(true)
   })
 })
 
