@@ -23,8 +23,14 @@ function children(pid: number): number[] {
   }
 }
 
+/**
+ * Without those that have been forked and are not their own program yet: they still share the memory of their parent, which
+ * would count twice. With a backup of 310 MB that starts `getfattr`, a sample showed 540 MB.
+ */
 function descendants(pid: number): number[] {
-  return [pid, ...children(pid).flatMap(descendants)]
+  const program = read(`/proc/${pid}/cmdline`)
+  const own = children(pid).filter((child) => read(`/proc/${child}/cmdline`) !== program)
+  return [pid, ...own.flatMap(descendants)]
 }
 
 function kilobytes(status: string, field: string): number {
