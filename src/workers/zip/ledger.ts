@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { hex } from '../../crypto/hash.ts'
 import { randomBytes } from '../../crypto/random.ts'
+import { BackupError } from '../../errors.ts'
 import { DEFLATED, STORED, type ZipEntryBody } from './headers.ts'
 
 const RECORD_BYTES = 45
@@ -40,6 +41,7 @@ export class Ledger {
   }
 
   get(index: number): LedgerRecord {
+    if (index >= this.count) throw notWritten(index)
     const record = this.at(index)
     const bits = record.readUInt8(12)
     return {
@@ -92,6 +94,10 @@ export class Ledger {
     this.file = undefined
     this.blocks.clear()
   }
+}
+
+function notWritten(index: number): BackupError {
+  return new BackupError('INTERNAL', `entry ${index} of the ZIP was not written yet`, { origin: 'repository' })
 }
 
 function openTemporary(): number {

@@ -39,6 +39,8 @@ export class ZipExport {
   private readonly container: ZipContainer
   private archive: Archive | undefined
   private long: PassThrough | undefined
+  /** Resolves when the last long one has been written. */
+  private longWritten: Promise<void> | undefined
   private progress: ExportProgress = { items: 0, bytes: 0, path: '' }
   private metadata: ListedEntry | undefined
 
@@ -96,8 +98,9 @@ export class ZipExport {
   private async addLong(archive: Archive, { item, bytes, isFirst, isLast }: ContentPart): Promise<void> {
     if (!item.head) return
     if (isFirst) {
-      this.long = new PassThrough({ highWaterMark: 1 })
-      archive.append(this.long, dataOf(item.head, item))
+      const long = new PassThrough({ highWaterMark: 1 })
+      this.long = long
+      this.longWritten = new Promise((resolve) => archive.append(long, dataOf(item.head!, item, resolve)))
     }
     await written(this.long!, bytes)
     if (isLast) this.long!.end()
@@ -114,6 +117,8 @@ export class ZipExport {
   }
 
   private async addMetadata(archive: Archive): Promise<void> {
+    // archiver reads ahead of a stream as soon as it has it, and what is not written yet has no hash.
+    await this.longWritten
     const { mtimeSeconds } = this.parts
     const sizeBound = this.entries < LONG_METADATA_ENTRIES ? 0 : Number.MAX_SAFE_INTEGER
     const name = Buffer.from(METADATA_NAME)
