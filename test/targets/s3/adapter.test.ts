@@ -284,11 +284,6 @@ describe('options', () => {
     expect(() => s3Target(options as S3Options)).toThrow(name)
   })
 
-  it('may be credentials that a client of the SDK has used', () => {
-    const used = { accessKeyId: 'a', secretAccessKey: 's', accountId: '1', $source: { CREDENTIALS_CODE: 'e' } }
-    expect(() => s3Target({ bucket, credentials: used })).not.toThrow()
-  })
-
   it('of a provider are traits, unless probe knows better', () => {
     const traits = (over: Partial<S3Options>) => s3Target({ bucket, ...over }).traits
     expect(traits({})).toMatchObject({ createOnly: true, maxConcurrency: 16, checksums: 'sha256', remote: true })
