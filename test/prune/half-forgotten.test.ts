@@ -76,7 +76,8 @@ it('goes with the next prune, which waits until whoever has left it counts as de
   await clock.advance(2 * DAY)
   const laterMs = clock.monotonicMs()
   await clock.until(pruneNow(engine))
-  expect(clock.monotonicMs() - laterMs).toBeLessThan(100_000)
+  // On a slow machine signs of life move the clock, a minute each; who waits for the dead waits 900 s.
+  expect(clock.monotonicMs() - laterMs).toBeLessThan(600_000)
   expect(inTrash()).toEqual([])
   await engine.close()
 })
